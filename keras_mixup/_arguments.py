@@ -1,0 +1,93 @@
+"""Checks on constructor arguments: the rule, what to do, what was received."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import numpy as np
+import tensorflow as tf
+
+
+def fail(error: type[Exception], rule: str, todo: str, **received: Any) -> NoReturn:
+    """Raise `error` with the one message form of the package: rule, what to do, `Received:`."""
+    values = ", ".join(f"{name}={value!r}" for name, value in received.items())
+    raise error(f"{rule} {todo} Received: {values}")
+
+
+def real(name: str, value: Any, *, high: float = math.inf) -> float:
+    """A finite number in [0, high] as a Python float; NumPy scalars are numbers, bools are not."""
+    limit = "at least 0" if high == math.inf else f"in [0, {high:g}]"
+    rule = f"`{name}` must be a finite number {limit}."
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        fail(TypeError, rule, "Pass a Python or NumPy number.", **{name: value})
+    number = float(value)
+    if not math.isfinite(number) or not 0 <= number <= high:
+        fail(ValueError, rule, "Pass a value inside that range.", **{name: value})
+    return number
+
+
+def integer(name: str, value: Any, *, low: int) -> int:
+    """An integer >= low as a Python int; NumPy integers are integers, bools and floats are not."""
+    rule = f"`{name}` must be an integer, at least {low}."
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        fail(TypeError, rule, "Pass a Python or NumPy integer.", **{name: value})
+    if value < low:
+        fail(ValueError, rule, "Pass a larger value.", **{name: value})
+    return int(value)
+
+
+def seed(value: Any) -> int | None:
+    """None, or an integer that fits in 64 bits."""
+    if value is None:
+        return None
+    value = integer("seed", value, low=-(2**63))
+    if value >= 2**63:
+        fail(ValueError, "`seed` must fit in 64 bits.", "Pass a smaller integer.", seed=value)
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, and nothing that merely looks like it."""
+    if not isinstance(value, (bool, np.bool_)):
+        fail(TypeError, f"`{name}` must be a bool.", "Pass True or False.", **{name: value})
+    return bool(value)
+
+
+def names(name: str, value: Any) -> tuple[str, ...]:
+    """A sequence of names; one bare string is refused because it would be read letter by letter."""
+    rule = f"`{name}` must be a sequence of names."
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        fail(TypeError, rule, f'Pass a tuple such as {name}=("id",).', **{name: value})
+    result = tuple(value)
+    if not all(isinstance(item, str) for item in result):
+        fail(TypeError, rule, "Every name must be a string.", **{name: value})
+    return result
+
+
+def output_dtype(value: Any) -> str | None:
+    """None, or the name of a dtype an image can be returned in."""
+    allowed = ("bfloat16", "float16", "float32", "float64", "uint8")
+    if value is None:
+        return None
+    try:
+        dtype = tf.as_dtype(value).name
+    except TypeError:
+        dtype = ""
+    if dtype not in allowed:
+        fail(ValueError, f"`dtype` must be one of {', '.join(allowed)}.", "", dtype=value)
+    return dtype
+
+
+def part(name: str, value: Any, signature: str) -> Any:
+    """A stage of a mix: anything callable with the stage's signature."""
+    if not callable(value) or isinstance(value, type):
+        fail(
+            TypeError,
+            f"`{name}` must be callable as {signature}.",
+            f"Pass an instance of a part from `keras_mixup.{name}`, or a function.",
+            **{name: value},
+        )
+    return value
