@@ -1,0 +1,37 @@
+"""The paper's equation, once, for inputs, labels and sample weights alike."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def compute_dtype(x: tf.Tensor) -> tf.DType:
+    """The dtype a blend is computed in: float64 for float64, float32 for everything else."""
+    return tf.float64 if x.dtype == tf.float64 else tf.float32
+
+
+def interpolate(x: tf.Tensor, x_partner: tf.Tensor, lam: tf.Tensor) -> tf.Tensor:
+    """x~ = lam x + (1 - lam) x_partner, one lam per row.
+
+    Exact at both ends: at lam = 1 the result is `x` and at lam = 0 it is `x_partner`, bit for bit,
+    also where the other one holds inf, NaN or the sign of a zero. Integers are computed in float32
+    and returned as float32; floats come back in their own dtype.
+
+    Args:
+        x, x_partner: `[B, ...]`, same shape and dtype.
+        lam: float32 `[B]`, in [0, 1].
+    """
+    shape = tf.shape(x)
+    trailing = x.shape[1:]
+    if trailing.is_fully_defined():
+        # One long row per example: a compiled loop over the last axis of an image (3 channels)
+        # is too short to vectorise.
+        flat = [-1, trailing.num_elements()]
+        x, x_partner = tf.reshape(x, flat), tf.reshape(x_partner, flat)
+    dtype = compute_dtype(x)
+    a, b = tf.cast(x, dtype), tf.cast(x_partner, dtype)
+    lam = tf.reshape(tf.cast(lam, dtype), [-1] + [1] * (x.shape.rank - 1))
+    mixed = tf.where(lam == 1, a, tf.where(lam == 0, b, lam * a + (1 - lam) * b))
+    mixed = tf.reshape(mixed, shape)
+    mixed.set_shape([None, *trailing])
+    return tf.cast(mixed, x.dtype) if x.dtype.is_floating else mixed

@@ -1,0 +1,196 @@
+"""How much of the original stays: `(shape, seed) -> lam`.
+
+lam is float32, in [0, 1], and is the share of the *original*. The last axis of `shape` is the
+batch; axes before it are independent batches, so that many can be drawn at once. `seed` is an
+int32 tensor of shape `[2]`: the same seed always gives the same draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._config import Configurable
+
+# Below this, float32 holds nothing between 0 and 1 that a draw would hit, and the sampler's
+# log(U) / alpha overflows.
+_SMALLEST_ALPHA = 1e-6
+
+
+class Coefficient(Protocol):
+    """Anything that draws lam."""
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor: ...
+
+
+def _distributions() -> Any:
+    """`tensorflow_probability.distributions`, loaded at first use: it costs most of a second."""
+    try:
+        from tensorflow_probability import distributions
+    except ImportError as error:
+        raise ImportError(
+            "lam is drawn by TensorFlow Probability, which needs tf-keras beside it. "
+            'Run `pip install "tensorflow-probability[tf]"`. '
+            f"Received: {error}"
+        ) from error
+    return distributions
+
+
+@dataclass(frozen=True)
+class Beta(Configurable):
+    """lam ~ Beta(alpha, alpha), one draw per example.
+
+    Drawn by `tfp.distributions.Beta`, which samples in log space and so is exact for small alpha,
+    where a ratio of gamma draws gives 1/2. alpha = 0 is off: lam = 1.
+
+    Args:
+        alpha: concentration, >= 0 and finite. Small alpha keeps lam near 0 or 1, alpha = 1 is the
+            uniform distribution, large alpha gives lam near 1/2.
+
+    Returns (when called):
+        float32 of `shape`, in [0, 1].
+
+    Example:
+        >>> Beta(0.2)((4,), seed=(1, 2)).shape
+        TensorShape([4])
+
+    References:
+        Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
+    """
+
+    alpha: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", _arguments.real("alpha", self.alpha))
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+        if self.alpha == 0:
+            return tf.ones(shape, tf.float32)
+        alpha = np.float32(max(self.alpha, _SMALLEST_ALPHA))
+        return _distributions().Beta(alpha, alpha).sample(shape, seed=seed)
+
+
+@dataclass(frozen=True)
+class FromDistribution(Configurable):
+    """lam ~ any scalar `tfp` distribution on [0, 1].
+
+    Args:
+        distribution: a `tfp.distributions.Distribution` with scalar batch and event shape. A draw
+            outside [0, 1] is an `InvalidArgumentError` when it happens.
+
+    Example:
+        >>> FromDistribution(tfp.distributions.Uniform(0.3, 0.7))((4,), seed=(1, 2)).shape
+        TensorShape([4])
+    """
+
+    distribution: Any
+
+    def __post_init__(self) -> None:
+        batch_shape = getattr(self.distribution, "batch_shape", None)
+        if not hasattr(self.distribution, "sample") or batch_shape is None:
+            _arguments.fail(
+                TypeError,
+                "`distribution` must be a tfp distribution.",
+                "Pass for example tfp.distributions.Uniform(0.0, 0.5).",
+                distribution=self.distribution,
+            )
+        if batch_shape.rank != 0 or self.distribution.event_shape.rank != 0:
+            _arguments.fail(
+                ValueError,
+                "`distribution` must be one scalar distribution.",
+                "Give scalar parameters.",
+                batch_shape=batch_shape,
+                event_shape=self.distribution.event_shape,
+            )
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+        lam = tf.cast(self.distribution.sample(shape, seed=seed), tf.float32)
+        inside = tf.debugging.Assert(
+            tf.reduce_all((lam >= 0) & (lam <= 1)),
+            [
+                "lam must lie in [0, 1]. Use a distribution on that interval. Received: lam from ",
+                tf.reduce_min(lam),
+                " to ",
+                tf.reduce_max(lam),
+            ],
+        )
+        with tf.control_dependencies([] if inside is None else [inside]):
+            return tf.identity(lam)
+
+    def get_config(self) -> dict[str, Any]:
+        _arguments.fail(
+            TypeError,
+            "A tfp distribution cannot be written as a config.",
+            "Use coefficient.Beta or coefficient.Constant where a config is needed.",
+            distribution=self.distribution,
+        )
+
+
+@dataclass(frozen=True)
+class Constant(Configurable):
+    """lam = a fixed number for every example.
+
+    Args:
+        lam: share of the original, in [0, 1]. 1/2 is mixup in the limit of large alpha.
+    """
+
+    lam: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lam", _arguments.real("lam", self.lam, high=1))
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+        return tf.fill(shape, np.float32(self.lam))
+
+
+@dataclass(frozen=True)
+class Majority(Configurable):
+    """lam' = max(lam, 1 - lam): the original always keeps at least half.
+
+    For those who need the identity of the first example to survive, as MixMatch does
+    (Berthelot et al., 2019, arXiv:1905.02249). Differs from the mixup paper, which does not fold.
+    """
+
+    coefficient: Coefficient
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+        lam = self.coefficient(shape, seed)
+        return tf.maximum(lam, 1 - lam)
+
+
+@dataclass(frozen=True)
+class Sometimes(Configurable):
+    """lam from `coefficient` with the given probability, else 1: the example stays as it is.
+
+    Args:
+        coefficient: where lam comes from.
+        probability: chance of mixing, in [0, 1], drawn per example.
+    """
+
+    coefficient: Coefficient
+    probability: float
+
+    def __post_init__(self) -> None:
+        probability = _arguments.real("probability", self.probability, high=1)
+        object.__setattr__(self, "probability", probability)
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+        lam_seed, chance_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        lam = self.coefficient(shape, lam_seed)
+        chance = tf.random.stateless_uniform(shape, chance_seed, alg="philox")
+        return tf.where(chance < self.probability, lam, 1.0)
+
+
+@dataclass(frozen=True)
+class PerBatch(Configurable):
+    """One lam for the whole batch, as in the paper's own code, instead of one per example."""
+
+    coefficient: Coefficient
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+        return tf.broadcast_to(self.coefficient([*shape[:-1], 1], seed), shape)
