@@ -1,0 +1,196 @@
+"""Metrics that mean something on soft labels, on every Keras backend.
+
+Keras's own do not: `CategoricalAccuracy` rounds a label of 0.55 cat + 0.45 dog to "cat", `AUC` and
+`Precision` cast it to booleans, and the cross-entropy of a perfect prediction of [0.6, 0.4] is
+0.673, so that training looks worse than validation.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_mixup")
+class SoftAccuracy(keras.metrics.MeanMetricWrapper):
+    """Accuracy on soft labels: the share of the label that the predicted class really has.
+
+    ```
+    value = y_true[argmax_k y_pred[k]]
+    ```
+
+    For a mixup label this is `lam * [hits y] + (1 - lam) * [hits y_partner]`, as the authors' code
+    reports it. On one-hot labels it equals `keras.metrics.CategoricalAccuracy`. No model reaches 1
+    on mixed examples: the best prediction of a label of 0.6 and 0.4 scores 0.6.
+
+    A last axis of size 1 is a sigmoid output: `value = y_true` where `y_pred > threshold`, else
+    `1 - y_true`.
+
+    Args:
+        threshold: a number, for sigmoid outputs only. 0.5, for probabilities, is the default of
+            `keras.metrics.BinaryAccuracy`; give 0.0 for logits.
+        name: name in the training logs.
+        dtype: dtype of the mean, or `None` for `keras.config.floatx()`.
+
+    Call arguments:
+        y_true: soft labels `[..., K]`; each row is a distribution over K classes. `[..., 1]` for a
+            sigmoid output, or without that axis, as Keras's own binary metrics take it.
+        y_pred: probabilities or logits, of the same shape.
+        sample_weight: as in Keras, one weight an example or one a position. `fit` passes it on to
+            metrics in `compile(weighted_metrics=[...])` only.
+
+    Returns:
+        `result()` is a scalar, the weighted mean, in [0, 1].
+
+    Raises:
+        ValueError: if `threshold` is not a number, or the shapes of `y_true` and `y_pred` differ
+            (integer class ids, for instance).
+
+    Example:
+        >>> metric = keras_mixup.metrics.SoftAccuracy()
+        >>> y_true = [[0.7, 0.3, 0.0], [0.0, 0.4, 0.6]]
+        >>> metric.update_state(y_true, [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1]])  # scores 0.7 and 0.4
+        >>> round(float(metric.result()), 2)
+        0.55
+
+    References:
+        Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018,
+        arXiv:1710.09412; the accuracy: github.com/facebookresearch/mixup-cifar10, train.py.
+    """
+
+    def __init__(
+        self, *, threshold: float = 0.5, name: str = "soft_accuracy", dtype: Any = None
+    ) -> None:
+        is_number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
+        if not is_number or threshold != threshold:  # NaN alone differs from itself
+            raise ValueError(
+                "`threshold` must be a number. Pass 0.5 for probabilities, 0.0 for logits. "
+                f"Received: threshold={threshold!r}"
+            )
+        self.threshold = float(threshold)
+        super().__init__(fn=_soft_accuracy, name=name, dtype=dtype, threshold=self.threshold)
+        # EarlyStopping and ModelCheckpoint read this: their mode="auto" refuses a metric without.
+        self._direction = "up"
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype, "threshold": self.threshold}
+
+
+@keras.saving.register_keras_serializable(package="keras_mixup")
+class SoftCrossEntropyExcess(keras.metrics.MeanMetricWrapper):
+    """Cross-entropy minus the entropy of the label: how far the prediction is from a soft label.
+
+    ```
+    value = CE(y_true, y_pred) - H(y_true) = KL(y_true || y_pred)
+          = sum_k y_true[k] * (log y_true[k] - log y_pred[k])
+    ```
+
+    The cross-entropy of a mixed label cannot go below the label's entropy; here that floor is 0. On
+    one-hot labels the entropy is 0 and the value is the cross-entropy itself. So training on mixed
+    labels and validation on one-hot ones can be compared.
+
+    A last axis of size 1 is a sigmoid output, read as the two classes `[1 - y, y]`.
+
+    Differs from `keras.metrics.KLDivergence`: takes logits; divides `y_pred` by its sum, as
+    `CategoricalCrossentropy` does; a class of probability 0 in the label counts exactly 0.
+
+    Args:
+        from_logits: `True` if the model does not end in a softmax (or sigmoid).
+        name: name in the training logs.
+        dtype: dtype of the mean, or `None` for `keras.config.floatx()`. The values that go into it
+            are computed in float32 whatever the dtype policy.
+
+    Call arguments:
+        y_true: soft labels `[..., K]`; each row is a distribution over K classes. `[..., 1]` for a
+            sigmoid output, or without that axis, as Keras's own binary metrics take it.
+        y_pred: probabilities, or logits, of the same shape. A probability below
+            `keras.config.epsilon()` counts as that, as in Keras.
+        sample_weight: as in Keras, one weight an example or one a position. `fit` passes it on to
+            metrics in `compile(weighted_metrics=[...])` only.
+
+    Returns:
+        `result()` is a scalar, the weighted mean in nats: 0 for perfect predictions, else > 0 (up
+        to float32 rounding).
+
+    Raises:
+        ValueError: if the shapes of `y_true` and `y_pred` differ (integer class ids, for instance).
+
+    Example:
+        >>> metric = keras_mixup.metrics.SoftCrossEntropyExcess()
+        >>> metric.update_state([[0.75, 0.25]], [[0.75, 0.25]])  # the cross-entropy is 0.562
+        >>> float(metric.result())
+        0.0
+
+    References:
+        Kullback, Leibler, "On Information and Sufficiency", 1951, Annals of Mathematical
+        Statistics 22(1).
+    """
+
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        name: str = "soft_cross_entropy_excess",
+        dtype: Any = None,
+    ) -> None:
+        self.from_logits = from_logits
+        super().__init__(
+            fn=_soft_cross_entropy_excess, name=name, dtype=dtype, from_logits=from_logits
+        )
+        self._direction = "down"  # why: see SoftAccuracy
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype, "from_logits": self.from_logits}
+
+
+def _soft_accuracy(y_true: Any, y_pred: Any, threshold: float) -> Any:
+    y_true, y_pred = _matching(y_true, y_pred)
+    if y_pred.shape[-1] == 1:
+        values = ops.where(y_pred > threshold, y_true, 1.0 - y_true)  # [..., 1]
+    else:
+        predicted = ops.expand_dims(ops.argmax(y_pred, axis=-1), axis=-1)
+        values = ops.take_along_axis(y_true, predicted, axis=-1)  # [..., 1]
+    return ops.squeeze(values, axis=-1)  # [...]
+
+
+def _soft_cross_entropy_excess(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
+    y_true, y_pred = _matching(y_true, y_pred)
+    if y_pred.shape[-1] == 1:
+        # Two classes. softmax([0, z]) is [1 - sigmoid(z), sigmoid(z)]: logits need no own formula.
+        y_true = ops.concatenate([1.0 - y_true, y_true], axis=-1)
+        other = ops.zeros_like(y_pred) if from_logits else 1.0 - y_pred
+        y_pred = ops.concatenate([other, y_pred], axis=-1)
+
+    if from_logits:
+        log_pred = ops.log_softmax(y_pred, axis=-1)
+    else:
+        y_pred = y_pred / ops.sum(y_pred, axis=-1, keepdims=True)
+        log_pred = ops.log(ops.clip(y_pred, keras.config.epsilon(), 1.0))
+
+    # 0 * log 0 is 0 here, not NaN. "== 0" and not "<= 0": a NaN or negative label must show as NaN.
+    absent = ops.equal(y_true, 0.0)
+    log_true = ops.log(ops.where(absent, 1.0, y_true))
+    return ops.sum(ops.where(absent, 0.0, y_true * (log_true - log_pred)), axis=-1)  # [...]
+
+
+def _matching(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Both as float32 `[..., K]`: in float16, epsilon and sums over many classes are wrong."""
+    y_true = ops.cast(ops.convert_to_tensor(y_true), "float32")
+    y_pred = ops.cast(ops.convert_to_tensor(y_pred), "float32")
+    if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
+        y_true = ops.expand_dims(y_true, axis=-1)  # labels [B] of a sigmoid output [B, 1]
+
+    true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
+    # A size that is unknown inside a graph (None) matches any.
+    sizes_match = all(None in (t, p) or t == p for t, p in zip(true_shape, pred_shape))
+    if len(true_shape) != len(pred_shape) or not pred_shape or not sizes_match:
+        raise ValueError(
+            "Soft labels must have the shape of the predictions, with one share a class in the "
+            "last axis. Turn integer class ids into soft labels: `mixup(num_classes=K)` does it "
+            "for training data, `dataset.map(lambda x, y: (x, tf.one_hot(y, K)))` for validation "
+            f"data. Received: y_true of shape {true_shape}, y_pred of shape {pred_shape}"
+        )
+    return y_true, y_pred

@@ -1,0 +1,166 @@
+"""Look at a mixed batch before training on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+if TYPE_CHECKING:  # matplotlib is optional
+    from matplotlib.figure import Figure
+
+
+def show_batch(
+    dataset: Any, class_names: Sequence[str] | None = None, *, max_images: int = 16
+) -> Figure:
+    """Draw the images of a dataset's first batch, each with the shares of its soft label.
+
+    Title: the shares, e.g. "0.62 cat + 0.38 dog": classes with a share > 0, biggest first, at most
+    three ("+ ..." stands for the rest). The strip under an image shows all the shares as lengths; a
+    class has the same colour in every image.
+
+    Images are scaled by the range of the whole batch, so that they stay comparable: uint8, and
+    numbers between 0 and 255, are shown on 0..255; numbers between 0 and 1 on 0..1; anything else
+    (standardised images, for instance) from the batch's smallest to its largest value. One or two
+    channels: the first, in grey. Three or more: the first three, as red, green and blue.
+
+    Args:
+        dataset: a batched `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`. `x`: images
+            `[B, H, W, C]`, or a nested structure with exactly one such leaf. `y`: soft labels
+            `[B, K]`, K >= 2.
+        class_names: K names, or `None` to show the class ids.
+        max_images: how many images to show at most; an integer >= 1.
+
+    Returns:
+        A `matplotlib.figure.Figure`. A notebook shows it as the last line of a cell; in a script
+        save it with `figure.savefig("batch.png")`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if the dataset's elements are none of the above, `class_names` does not have K
+            names, or `max_images` is not an integer >= 1.
+
+    Example:
+        >>> x, y = np.random.rand(8, 32, 24, 3), np.random.randint(2, size=8)
+        >>> dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+        >>> mixed = dataset.apply(keras_mixup.mixup(alpha=1.0, num_classes=2))
+        >>> figure = keras_mixup.plot.show_batch(mixed, class_names=["cat", "dog"])
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "`show_batch` draws with matplotlib. Install it: pip install matplotlib"
+        ) from error
+
+    if isinstance(max_images, bool) or not isinstance(max_images, int) or max_images < 1:
+        raise ValueError(
+            f"`max_images` must be an integer >= 1. Received: max_images={max_images!r}"
+        )
+    images, labels = _first_batch(dataset)
+    num_classes = labels.shape[1]
+    names = [f"class {k}" for k in range(num_classes)] if class_names is None else list(class_names)
+    if len(names) != num_classes:
+        raise ValueError(
+            f"`class_names` must have one name a class. Pass {num_classes} names, or None for ids. "
+            f"Received: {len(names)} names, class_names={class_names!r}"
+        )
+
+    images = _on_unit_range(images)[:max_images]
+    titles = [_title(label, names) for label in labels[: len(images)]]
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    # In inches: a cell is wide enough for a title of two short names; under the image is the strip.
+    cell_width, title_height = 2.2, 0.15 * max(title.count("\n") + 1 for title in titles)
+    height_per_width = images.shape[1] / images.shape[2]
+    cell_height = cell_width * height_per_width + title_height + 0.25
+    figure = plt.figure(figsize=(columns * cell_width, rows * cell_height), layout="constrained")
+    # Made by pyplot, so that notebooks know how to draw it; closed, so that they draw it once.
+    plt.close(figure)
+
+    colors = plt.colormaps["tab10" if num_classes <= 10 else "tab20"]
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, image, label, title in zip(grid, images, labels, titles):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+        # Not parsed as maths: a "$" in a class name is a dollar.
+        axes.set_title(title, fontsize=9, pad=3, parse_math=False)
+        strip = axes.inset_axes([0, -0.06 / height_per_width, 1, 0.04 / height_per_width])
+        _draw_shares(strip, label, colors)
+    return figure
+
+
+def _first_batch(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The first element's images [B, H, W, C] and soft labels [B, K], as NumPy arrays."""
+    element = next(iter(dataset), None)
+    if not isinstance(element, tuple) or len(element) not in (2, 3):
+        raise _cannot_show(
+            element,
+            "The dataset's elements must be `(x, y)` or `(x, y, sample_weight)`",
+            "Bring them to that form with `map`",
+        )
+    images = [leaf for leaf in keras.tree.flatten(element[0]) if len(leaf.shape) == 4]
+    if len(images) != 1 or None in tuple(images[0].shape):  # None: ragged
+        raise _cannot_show(
+            element,
+            "`x` must hold exactly one batch of images `[B, H, W, C]`",
+            "Call `batch` on the dataset, or choose the images to see with `map`",
+        )
+    labels = keras.tree.flatten(element[1])
+    if len(labels) != 1 or len(labels[0].shape) != 2 or labels[0].shape[1] < 2:
+        raise _cannot_show(
+            element,
+            "`y` must be one batch of soft labels `[B, K]`, K >= 2",
+            "Call `apply(mix)` on the dataset, or turn class ids into `tf.one_hot(y, K)`",
+        )
+    return np.asarray(images[0]), np.asarray(labels[0]).astype("float32")
+
+
+def _cannot_show(element: Any, rule: str, advice: str) -> ValueError:
+    found = "an empty dataset"
+    if element is not None:
+        leaves = keras.tree.map_structure(lambda t: f"{t.dtype.name} {tuple(t.shape)}", element)
+        found = f"element={leaves}"
+    return ValueError(f"{rule}. {advice}. Received: {found}")
+
+
+def _on_unit_range(images: np.ndarray) -> np.ndarray:
+    """[B, H, W, C] of any range -> [B, H, W] or [B, H, W, 3] in [0, 1]; rule: see `show_batch`."""
+    is_uint8 = images.dtype == np.uint8
+    images = images[..., :3] if images.shape[-1] >= 3 else images[..., 0]
+    low, high = float(np.nanmin(images)), float(np.nanmax(images))
+    # 1 % of slack: blending in half precision may round just past the end of the range.
+    if is_uint8 or (low >= 0 and 1.01 < high <= 255 * 1.01):
+        low, high = 0.0, 255.0
+    elif low >= 0 and high <= 1.01:
+        low, high = 0.0, 1.0
+    return np.clip((images - low) / max(high - low, 1e-12), 0, 1)
+
+
+def _largest_first(label: np.ndarray) -> list[int]:
+    return [int(k) for k in np.argsort(-label, kind="stable") if label[k] > 0]
+
+
+def _title(label: np.ndarray, names: list[str]) -> str:
+    classes = _largest_first(label)
+    parts = [
+        f"{label[k]:.2f} {names[k]}" if label[k] >= 0.005 else f"<0.01 {names[k]}"
+        for k in classes[:3]
+    ]
+    rest = " + ..." if len(classes) > 3 else ""
+    on_one_line = " + ".join(parts) + rest
+    return on_one_line if len(on_one_line) <= 32 else " +\n".join(parts) + rest
+
+
+def _draw_shares(strip: Any, label: np.ndarray, colors: Any) -> None:
+    """One piece a class, as long as its share."""
+    strip.set_axis_off()
+    strip.margins(0)
+    left = 0.0
+    for k in _largest_first(label):
+        strip.barh(0, label[k], height=1, left=left, color=colors(k % colors.N))
+        left += label[k]
