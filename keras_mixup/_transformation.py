@@ -1,0 +1,279 @@
+"""The two ways of applying a mix: to one element, and to a dataset.
+
+First draw, then apply. A *plan* holds everything random about one batch; applying it is a pure
+function. A dataset draws its plans from a stateless seed stream of its own, so that the result
+depends on the seed and on the order of the batches, and on nothing else.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from keras_mixup import _arguments, targets
+from keras_mixup._config import Configurable
+from keras_mixup._element import Layout, Parts
+
+# A draw from tfp's Beta costs about 0.1 ms whatever its size, so lam is drawn in blocks of about
+# this many examples, and at most this many batches.
+_BLOCK_EXAMPLES = 8192
+_BLOCK_BATCHES = 64
+
+
+class Transformation(Configurable, abc.ABC):
+    """What `Mix` and `Choice` have in common. `apply`, `map` and a direct call all end here."""
+
+    # Dataclass fields of the subclasses.
+    num_classes: Any
+    keep: Sequence[str]
+    seed: int | None
+
+    @property
+    @abc.abstractmethod
+    def supports_jit(self) -> bool:
+        """Whether applying a plan can be compiled by XLA."""
+
+    @abc.abstractmethod
+    def check(self, paired: bool) -> None:
+        """Raise if this mix cannot be applied to elements of that kind."""
+
+    @abc.abstractmethod
+    def draw_lam(self, rows: int, batch_size: Any, seed: tf.Tensor) -> Any:
+        """The costly part of the plans of `rows` batches at once.
+
+        Returns:
+            A tensor or a nest of them, `[rows, batch_size]`, independent from example to example
+            or equal all along a row: any first n columns serve a batch of n.
+        """
+
+    @abc.abstractmethod
+    def complete_plan(
+        self, lam: Any, batch_size: Any, seed: tf.Tensor, *, y: Any, paired: bool
+    ) -> Any:
+        """The plan of one batch from its row of `draw_lam`."""
+
+    @abc.abstractmethod
+    def partner(self, plan: Any) -> tf.Tensor:
+        """The `[B]` partners of a plan."""
+
+    @abc.abstractmethod
+    def blend_with(self, x: Any, x_partner: Any, plan: Any) -> tuple[Any, tf.Tensor]:
+        """`(x_mixed, share)` for given partners."""
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, *element: Any) -> Any:
+        """Mix a dataset, or one element of it.
+
+        Args:
+            *element: a `tf.data.Dataset` (as `ds.apply` passes it), or the components of one
+                element: `(x, y)`, `(x, y, sample_weight)`, or two of those (as `ds.map` does).
+
+        Returns:
+            A dataset, or an element `(x, y)` / `(x, y, sample_weight)` of the same structure.
+        """
+        if len(element) == 1 and isinstance(element[0], tf.data.Dataset):
+            return self._mix_dataset(element[0])
+        element = _as_tensors(element)
+        layout = Layout.of(element, self.num_classes, self.keep)
+        self.check(layout.paired)
+        seed = self._generator.uniform_full_int([2], dtype=tf.int32)
+        return self._apply(element, self._draw(element, layout, seed), layout)
+
+    def draw_plan(self, element: tuple[Any, ...], seed: Any) -> Any:
+        """Everything random about mixing this element; a pure function of its arguments.
+
+        Args:
+            element: `(x, y)`, `(x, y, sample_weight)`, or two of those.
+            seed: int32 `[2]`.
+
+        Returns:
+            A `Plan` (of a choice: a `ChoicePlan`), which can also be made by hand.
+        """
+        element = _as_tensors(element)
+        layout = Layout.of(element, self.num_classes, self.keep)
+        self.check(layout.paired)
+        return self._draw(element, layout, tf.convert_to_tensor(seed, tf.int32))
+
+    def apply_plan(self, element: tuple[Any, ...], plan: Any) -> Any:
+        """Mix this element as the plan says; a pure function, without compilation.
+
+        Args:
+            element: `(x, y)`, `(x, y, sample_weight)`, or two of those.
+            plan: from `draw_plan`, or made by hand.
+
+        Returns:
+            `(x, y)` or `(x, y, sample_weight)`, of the same structure.
+        """
+        element = _as_tensors(element)
+        layout = Layout.of(element, self.num_classes, self.keep)
+        self.check(layout.paired)
+        first, second = layout.parts(element)
+        return layout.rebuild(element, self._mix_parts(first, second, plan, layout.classes))
+
+    def _draw(self, element: Any, layout: Layout, seed: tf.Tensor) -> Any:
+        lam_seed, plan_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        lam = self.draw_lam(1, _batch_size(element, layout), lam_seed)
+        lam = tf.nest.map_structure(lambda tensor: tensor[0], lam)
+        return self._complete(element, layout, lam, plan_seed)
+
+    def _complete(self, element: Any, layout: Layout, lam: Any, seed: tf.Tensor) -> Any:
+        y = (element[0] if layout.paired else element)[1]
+        batch_size = _batch_size(element, layout)
+        return self.complete_plan(lam, batch_size, seed, y=y, paired=layout.paired)
+
+    def _apply(self, element: Any, plan: Any, layout: Layout) -> Any:
+        """Apply a plan, compiled where the shapes allow it."""
+        first, second = layout.parts(element)
+        compiled = layout.static and self.supports_jit
+        mix_parts = self._mix_parts_compiled if compiled else self._mix_parts
+        return layout.rebuild(element, mix_parts(first, second, plan, layout.classes))
+
+    def _mix_parts(
+        self, first: Parts, second: Parts | None, plan: Any, classes: list[int | None]
+    ) -> Parts:
+        """The library in four lines: gather, blend, mix the labels, mix the weights."""
+        if second is None:
+            partner = self.partner(plan)
+            second = tf.nest.map_structure(lambda leaf: tf.gather(leaf, partner), first)
+        x, share = self.blend_with(first.x, second.x, plan)
+        y = targets.mix(first.y, second.y, classes, share)
+        unlabelled: list[int | None] = [None] * len(first.sample_weight)
+        weights = targets.mix(first.sample_weight, second.sample_weight, unlabelled, share)
+        return Parts(x, y, weights)
+
+    @functools.cached_property
+    def _mix_parts_compiled(self) -> Callable[..., Parts]:
+        """One XLA function: gather, cast, blend and labels in a single pass over memory."""
+        return tf.function(self._mix_parts, jit_compile=True, autograph=False)
+
+    @functools.cached_property
+    def _generator(self) -> tf.random.Generator:
+        """Seeds for calls on single elements. It has state: a seeded op would repeat each epoch."""
+        with tf.init_scope():
+            if self.seed is None:
+                return tf.random.Generator.from_non_deterministic_state()
+            return tf.random.Generator.from_seed(self.seed)
+
+    def _mix_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        element = dataset.element_spec
+        if not isinstance(element, tuple):
+            element = (element,)
+        layout = Layout.of(element, self.num_classes, self.keep)
+        self.check(layout.paired)
+        seeds = tf.data.Dataset.random(self.seed, rerandomize_each_iteration=True)
+        seeds = seeds.batch(2, drop_remainder=True).map(_as_seed)
+
+        def draw(element: Any, seed: tf.Tensor) -> tuple[Any, Any]:
+            lam_seed, plan_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+            lam = self.draw_lam(1, _batch_size(element, layout), lam_seed)
+            return element, (tf.nest.map_structure(lambda tensor: tensor[0], lam), plan_seed)
+
+        def mix(element: Any, drawn: tuple[Any, tf.Tensor]) -> Any:
+            size = _batch_size(element, layout)
+            # The reshape is a check: a slice of too short a row would pass silently.
+            lam = tf.nest.map_structure(lambda row: tf.reshape(row[:size], [size]), drawn[0])
+            return self._apply(element, self._complete(element, layout, lam, drawn[1]), layout)
+
+        largest = layout.batch_size or _largest_batch(dataset)
+        if largest is None:
+            drawn = tf.data.Dataset.zip((dataset, seeds)).map(draw)
+        else:
+            drawn = tf.data.Dataset.zip((dataset, self._draw_ahead(seeds, largest)))
+        if layout.static and self.supports_jit:
+            return _map_in_place(drawn, mix)
+        return drawn.map(mix)
+
+    def _draw_ahead(self, seeds: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """An endless stream of `(lam, seed)`, one per batch, drawn in blocks."""
+        rows = max(1, min(_BLOCK_BATCHES, _BLOCK_EXAMPLES // batch_size))
+
+        def block(seed: tf.Tensor) -> tuple[Any, tf.Tensor]:
+            lam_seed, plan_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+            lam = self.draw_lam(rows, batch_size, lam_seed)
+            return lam, tf.random.split(plan_seed, rows, alg="philox")
+
+        return seeds.map(block).unbatch()
+
+
+def _batch_size(element: Any, layout: Layout) -> Any:
+    return layout.batch_size or tf.shape(tf.nest.flatten(element)[0])[0]
+
+
+def _largest_batch(dataset: tf.data.Dataset) -> int | None:
+    """The size of all batches but a smaller last one, where TensorFlow can tell it."""
+    if not tf.executing_eagerly():
+        return None
+    variant = tf.data.experimental.to_variant(dataset)
+    size = int(tf.raw_ops.ComputeBatchSize(input_dataset=variant))
+    return size if size > 0 else None
+
+
+def _map_in_place(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
+    """`dataset.map(function)`, run in the thread that asks for the element.
+
+    `Dataset.map` hands each call to a thread pool, which for a function of a few small ops and a
+    compiled one costs more than the function, and lets several calls compete for the memory bus.
+    The option to run in place exists only on the op, and does not take control flow, which a
+    user's pairing may hold: then it is an ordinary map.
+    """
+    specs = dataset.element_spec
+
+    @tf.function(autograph=False)
+    def flat(*tensors: tf.Tensor) -> Any:
+        return function(*tf.nest.pack_sequence_as(specs, tensors))
+
+    concrete = flat.get_concrete_function(*tf.nest.flatten(specs))
+    if _has_control_flow(concrete.graph.as_graph_def()):
+        return dataset.map(function)
+    result = tf.nest.map_structure(
+        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), concrete.structured_outputs
+    )
+    leaves = tf.nest.flatten(result)
+    variant = tf.raw_ops.MapDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        other_arguments=concrete.captured_inputs,
+        f=concrete,
+        output_types=[leaf.dtype for leaf in leaves],
+        output_shapes=[leaf.shape for leaf in leaves],
+        use_inter_op_parallelism=False,
+        preserve_cardinality=True,
+        force_synchronous=True,
+    )
+    mapped = tf.data.experimental.from_variant(variant, result)
+    # A variant does not keep alive what Python objects own: lookup tables and generators that
+    # the dataset's own functions use.
+    mapped._keras_mixup_source = (dataset, concrete)
+    return mapped
+
+
+def _has_control_flow(graph: Any) -> bool:
+    nodes = [*graph.node, *(n for function in graph.library.function for n in function.node_def)]
+    kinds = ("If", "While", "Case", "For", "Switch")
+    return any(node.op.removeprefix("Stateless") in kinds for node in nodes)
+
+
+def _as_seed(pair: tf.Tensor) -> tf.Tensor:
+    """Two draws of `Dataset.random`, int64 in [0, 2^32), as an int32 seed."""
+    return tf.bitcast(tf.cast(pair, tf.uint32), tf.int32)
+
+
+def _as_tensors(element: tuple[Any, ...]) -> tuple[Any, ...]:
+    """NumPy arrays and numbers as tensors; everything else, wrong or right, as it is."""
+
+    def convert(leaf: Any) -> Any:
+        is_special = leaf is None or isinstance(leaf, (tf.RaggedTensor, tf.SparseTensor))
+        return leaf if is_special else tf.convert_to_tensor(leaf)
+
+    try:
+        return tf.nest.map_structure(convert, element)
+    except (TypeError, ValueError) as error:
+        _arguments.fail(
+            TypeError,
+            "An element must hold tensors or NumPy arrays.",
+            f"Convert it first ({error}).",
+            element=element,
+        )

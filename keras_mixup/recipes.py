@@ -1,0 +1,131 @@
+"""The published methods: one composition of parts each, and no maths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_mixup import _arguments
+from keras_mixup.blend import Box, Linear
+from keras_mixup.coefficient import Beta, Coefficient, PerBatch, Sometimes
+from keras_mixup.mix import Mix
+from keras_mixup.pairing import Pairing
+
+
+def mixup(
+    alpha: float = 0.2,
+    *,
+    num_classes: Any = None,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+) -> Mix:
+    """mixup: convex combinations of pairs of examples and of their labels.
+
+        x~ = lam x_i + (1 - lam) x_j
+        y~ = lam y_i + (1 - lam) y_j,    lam ~ Beta(alpha, alpha)
+
+    Differs from the paper: lam is drawn per example unless `per_batch`; and no example is its own
+    partner.
+
+    Args:
+        alpha: concentration of the Beta, >= 0; 0 is off. Default 0.2, as in Keras and in the
+            paper's ImageNet runs; the paper took 1 for CIFAR, 8 to 32 for corrupted labels.
+        num_classes: number of classes when labels are integer ids; a structure like y's when there
+            are several outputs. None for float labels.
+        seed: an integer for reproducible draws, None for fresh ones.
+        per_batch: one lam for the whole batch, as in the paper's code.
+        probability: chance that an example (with `per_batch`, a batch) is mixed, in [0, 1].
+        pairing: who mixes with whom inside a batch; None is a random cycle. Not for pairs.
+        keep: names of inputs left as they are, such as ids and file names.
+        dtype: what uint8 inputs are returned in; None is float32, "uint8" rounds to nearest.
+
+    Returns:
+        A `Mix`, for `ds.batch(n).apply(mix)` or `ds.batch(n).map(mix)`. With `apply`, one seed
+        gives bit-identical batches whatever the parallelism, every epoch differs, and the iterator
+        can be saved and restored. With `map` the draws follow the order in which a parallel map
+        happens to run, and the iterator cannot be saved.
+
+    Raises:
+        TypeError, ValueError: an argument outside its allowed values; when the dataset is built,
+            an element that breaks a rule of the README's table.
+
+    Example:
+        >>> train = ds.shuffle(50_000).batch(128).apply(mixup(0.2, num_classes=10, seed=0))
+        >>> train.element_spec[1].shape
+        TensorShape([None, 10])
+
+    References:
+        Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
+    """
+    return Mix(
+        coefficient=_beta(alpha, probability, per_batch),
+        blend=Linear(dtype),
+        pairing=pairing,
+        num_classes=num_classes,
+        keep=keep,
+        seed=seed,
+    )
+
+
+def cutmix(
+    alpha: float = 1.0,
+    *,
+    num_classes: Any = None,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+) -> Mix:
+    """CutMix: a box of one image is pasted into another; labels get the shares of the pixels.
+
+        x~ = (1 - M) x_i + M x_j
+        y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
+
+    M is a box of sides (H, W) sqrt(1 - lam), lam ~ Beta(alpha, alpha), with a centre uniform in the
+    image, clipped at the border. s is counted after rounding and clipping, so the label is exactly
+    the share of pixels.
+
+    Differs from the paper: lam and box are drawn per example (`per_batch` shares lam, not the
+    centre), and no example is its own partner. With `probability` 1 every example gets a box; the
+    paper used 0.5 on CIFAR.
+
+    Args:
+        alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
+        num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
+        dtype: what uint8 images are returned in; None keeps uint8.
+
+    Returns:
+        A `Mix`, used as in `mixup`.
+
+    Raises:
+        ValueError: as `mixup`, and for inputs that are not `[B, H, W, C]`.
+
+    Example:
+        >>> train = ds.batch(128).apply(cutmix(num_classes=10, seed=0))
+
+    References:
+        Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
+    """
+    return Mix(
+        coefficient=_beta(alpha, probability, per_batch),
+        blend=Box(dtype),
+        pairing=pairing,
+        num_classes=num_classes,
+        keep=keep,
+        seed=seed,
+    )
+
+
+def _beta(alpha: float, probability: float, per_batch: bool) -> Coefficient:
+    """lam ~ Beta(alpha, alpha), with the two options that every recipe shares."""
+    lam: Coefficient = Beta(alpha)
+    probability = _arguments.real("probability", probability, high=1)
+    if probability < 1:
+        lam = Sometimes(lam, probability)
+    return PerBatch(lam) if _arguments.flag("per_batch", per_batch) else lam

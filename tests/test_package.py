@@ -1,0 +1,108 @@
+"""The package as a whole: imports, structure, public names, docstrings that run."""
+
+import ast
+import doctest
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+
+PACKAGE = pathlib.Path(keras_mixup.__file__).parent
+
+# Import direction: each module may import the modules of lower rank, and no other.
+RANK = {
+    "_arguments": 0,
+    "_config": 0,
+    "_interpolate": 0,
+    "metrics": 1,
+    "plot": 1,
+    "targets": 1,
+    "pairing": 1,
+    "coefficient": 1,
+    "blend": 1,
+    "_element": 2,
+    "_transformation": 3,
+    "mix": 4,
+    "recipes": 5,
+    "__init__": 6,
+}
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "keras_mixup":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_mixup."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_imports_point_in_one_direction(path):
+    assert path.stem in RANK, "give a new module its rank"
+    for name in imported_modules(path):
+        assert RANK[name] < RANK[path.stem], f"{path.stem} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_no_other_randomness_and_no_python_in_the_pipeline(path):
+    text = path.read_text()
+    if path.stem in ("metrics", "plot"):
+        return
+    for forbidden in ("np.random.rand", "np.random.beta", "keras.ops", "py_function", "set_seed"):
+        assert forbidden not in text
+
+
+def test_all_is_what_it_says():
+    for name in keras_mixup.__all__:
+        assert getattr(keras_mixup, name).__doc__
+
+
+DOCTESTS = ["coefficient", "pairing", "metrics", "mix", "recipes"]
+
+
+@pytest.mark.parametrize("name", DOCTESTS)
+def test_docstring_examples_run(name):
+    import tensorflow_probability as tfp
+
+    module = importlib.import_module(f"keras_mixup.{name}")
+    ds = tf.data.Dataset.from_tensor_slices((np.zeros((8, 4, 5, 3), "float32"), np.arange(8)))
+    names = {**vars(keras_mixup), "tf": tf, "tfp": tfp, "np": np, "ds": ds, **vars(module)}
+    names["keras_mixup"] = keras_mixup
+    result = doctest.testmod(module, extraglobs=names, optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+    assert result.attempted > 0
+
+
+def run(script):
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+
+def test_import_loads_neither_tfp_nor_matplotlib():
+    """TensorFlow and Keras may load them; this package does not."""
+    script = (
+        "import sys, tensorflow, keras; before = set(sys.modules); import keras_mixup;"
+        "print({'tensorflow_probability', 'tf_keras', 'matplotlib'} & set(sys.modules) - before)"
+    )
+    assert run(script).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("missing", ["tensorflow_probability", "tf_keras"])
+def test_a_missing_sampler_says_what_to_install(missing):
+    script = f"""
+import sys
+sys.modules[{missing!r}] = None
+import numpy as np
+from keras_mixup import mixup
+x, y = np.ones((4, 2), "float32"), np.ones((4, 3), "float32")
+mixup(0)(x, y)
+mixup(0.2)(x, y)
+"""
+    result = run(script)
+    assert result.returncode == 1
+    assert 'pip install "tensorflow-probability[tf]"' in result.stderr.splitlines()[-1]
