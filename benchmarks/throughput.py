@@ -1,0 +1,239 @@
+"""Milliseconds a batch through `tf.data`, ours and others, interleaved in one process.
+
+    python benchmarks/throughput.py                    # the table, about ten minutes on two cores
+    python benchmarks/throughput.py --cases small --rounds 3
+    python benchmarks/throughput.py --json out.json --plot out.png
+
+Every contender is a pipeline over the same batch, held in memory. One pipeline is alive at a time;
+each round times every contender once, in order; the first pass of each is not timed. What is timed
+is `skip(n)` inside TensorFlow, so that no Python stands between the batches. The *floor* is a
+pipeline that casts the batch to float32 (or copies it, when it is float32 already): one pass over
+memory, and the least that any mixing could cost. The copy figure is NumPy's, for the same bytes.
+
+timm and torchvision run on PyTorch tensors, outside `tf.data`, and only where PyTorch is installed.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import choose, cutmix, mixup
+
+CLASSES = 10
+CASES = {
+    "small": (128, 32, "uint8"),
+    "large": (64, 224, "uint8"),
+    "large float": (64, 224, "float32"),
+    "wide": (1024, 32, "uint8"),
+    "huge": (32, 384, "uint8"),
+}
+
+
+def batch_of(size, side, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (size, side, side, 3)).astype(dtype)
+    return x, rng.integers(0, CLASSES, size).astype("int32")
+
+
+def floor(ids, one_hot):
+    def copy(x, y):
+        return (x + 0.0 if x.dtype == tf.float32 else tf.cast(x, tf.float32)), y
+
+    return one_hot.map(copy)
+
+
+def keras_layer(layer):
+    def pipeline(ids, one_hot):
+        instance = layer()
+        return one_hot.map(lambda x, y: instance({"images": x, "labels": y}))
+
+    return pipeline
+
+
+def two_stream_recipe(ids, one_hot):
+    """The recipe of keras.io: zip two streams, lam from a ratio of gamma draws."""
+    alpha = 0.2
+
+    def mix(one, two):
+        size = tf.shape(one[0])[0]
+        first, second = (tf.random.gamma([size], alpha) for _ in range(2))
+        lam = first / (first + second)
+        blended = []
+        for a, b in zip(one, two):
+            a, b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
+            wide = tf.reshape(lam, [-1] + [1] * (a.shape.rank - 1))
+            blended.append(a * wide + b * (1 - wide))
+        return tuple(blended)
+
+    return tf.data.Dataset.zip((one_hot, one_hot)).map(mix)
+
+
+def ours(make, use="apply", labels="ids"):
+    def pipeline(ids, one_hot):
+        mix = make(num_classes=CLASSES) if labels == "ids" else make()
+        dataset = ids if labels == "ids" else one_hot
+        if use == "pairs":
+            return tf.data.Dataset.zip((dataset, dataset)).apply(mix)
+        return getattr(dataset, use)(mix)
+
+    return pipeline
+
+
+CONTENDERS = {
+    "floor: cast or copy": floor,
+    "mixup, apply": ours(lambda **k: mixup(0.2, seed=0, **k)),
+    "mixup, apply, one-hot labels": ours(lambda **k: mixup(0.2, seed=0, **k), labels="one-hot"),
+    "mixup, map": ours(lambda **k: mixup(0.2, seed=0, **k), "map"),
+    "mixup, pairs": ours(lambda **k: mixup(0.2, seed=0, **k), "pairs"),
+    "mixup, apply, own dtype": None,  # filled in per case: uint8 in, uint8 out
+    "cutmix, apply": ours(lambda **k: cutmix(seed=0, **k)),
+    "choose(mixup, cutmix), apply": ours(lambda **k: choose(mixup(0.2, **k), cutmix(**k), seed=0)),
+    "keras.layers.MixUp": keras_layer(lambda: keras.layers.MixUp(alpha=0.2)),
+    "keras.layers.CutMix": keras_layer(keras.layers.CutMix),
+    "keras.io two-stream recipe": two_stream_recipe,
+}
+
+
+def contenders(dtype):
+    found = dict(CONTENDERS)
+    found["mixup, apply, own dtype"] = ours(
+        lambda **k: mixup(0.2, seed=0, dtype="uint8" if dtype == "uint8" else None, **k)
+    )
+    if importlib.util.find_spec("keras_cv"):
+        import keras_cv
+
+        found["keras_cv.layers.MixUp"] = keras_layer(lambda: keras_cv.layers.MixUp(alpha=0.2))
+    return found
+
+
+def time_dataset(dataset, count):
+    """Seconds a batch: TensorFlow skips `count` batches, after a pass that is not timed."""
+    iterator = iter(dataset.skip(count).take(1).repeat())
+    next(iterator)
+    start = time.perf_counter()
+    next(iterator)
+    return (time.perf_counter() - start) / count
+
+
+def torch_contenders(x, y):
+    """What timm and torchvision compute for a batch, as PyTorch operations."""
+    if not importlib.util.find_spec("torch"):
+        return {}
+    import torch
+
+    images = torch.tensor(x)
+    one_hot = torch.nn.functional.one_hot(torch.tensor(y).long(), CLASSES).float()
+
+    def mixed(partner):
+        lam = float(np.random.beta(0.2, 0.2))
+        return (
+            images.float().mul(lam).add_(images[partner].float().mul_(1 - lam)),
+            one_hot * lam + one_hot[partner] * (1 - lam),
+        )
+
+    reverse = torch.arange(len(x) - 1, -1, -1)
+    roll = torch.roll(torch.arange(len(x)), 1)
+    return {
+        "PyTorch ops of timm (flip), no tf.data": lambda: mixed(reverse),
+        "PyTorch ops of torchvision (roll), no tf.data": lambda: mixed(roll),
+    }
+
+
+def time_calls(function, count):
+    function()
+    start = time.perf_counter()
+    for _ in range(count):
+        function()
+    return (time.perf_counter() - start) / count
+
+
+def run_case(size, side, dtype, rounds, seconds):
+    x, y = batch_of(size, side, dtype)
+    ids = tf.data.Dataset.from_tensors((x, y)).repeat()
+    one_hot = tf.data.Dataset.from_tensors((x, np.eye(CLASSES, dtype="float32")[y])).repeat()
+    pipelines, calls = contenders(dtype), torch_contenders(x, y)
+    times = {name: [] for name in [*pipelines, *calls]}
+    once = time_dataset(floor(ids, one_hot), 20)
+    count = max(10, int(seconds / once / 4))
+    for _ in range(rounds):
+        for name, pipeline in pipelines.items():
+            times[name].append(time_dataset(pipeline(ids, one_hot), count))
+        for name, call in calls.items():
+            times[name].append(time_calls(call, max(3, count // 4)))
+    source = np.ones(x.size, "float32")
+    target = np.empty_like(source)
+    copy = time_calls(lambda: np.copyto(target, source), 10)
+    return {
+        "batch": [size, side, side, 3],
+        "dtype": dtype,
+        "batches_a_round": count,
+        "copy_gb_s": 2 * source.nbytes / copy / 1e9,
+        "ms": {name: [1000 * value for value in values] for name, values in times.items()},
+    }
+
+
+def print_case(result):
+    medians = {name: statistics.median(values) for name, values in result["ms"].items()}
+    base, layer = medians["floor: cast or copy"], medians["keras.layers.MixUp"]
+    shape = " x ".join(map(str, result["batch"]))
+    print(f"\n### {shape} {result['dtype']}, copying moves {result['copy_gb_s']:.1f} GB/s\n")
+    print("| pipeline | ms a batch (min to max) | over the floor | keras.layers.MixUp over it |")
+    print("|---|---|---|---|")
+    for name, values in result["ms"].items():
+        spread = f"{medians[name]:.3f} ({min(values):.3f} to {max(values):.3f})"
+        print(f"| {name} | {spread} | {medians[name] / base:.2f} | {layer / medians[name]:.2f} |")
+
+
+def draw(results, path):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 2.6 * len(results)), layout="constrained", dpi=120)
+    for axes, result in zip(figure.subplots(len(results), 1, squeeze=False)[:, 0], results):
+        names = list(result["ms"])
+        medians = [statistics.median(result["ms"][name]) for name in names]
+        colors = ["0.6" if ":" in n else "#0072B2" if n[0] in "mc" else "#D55E00" for n in names]
+        axes.barh(names, medians, color=colors)
+        axes.invert_yaxis()
+        axes.set_title(f"{' x '.join(map(str, result['batch']))} {result['dtype']}", loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        axes.set_xlabel("ms a batch (median), lower is better", fontsize=8)
+    figure.savefig(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--rounds", type=int, default=5, help="timings of each (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="a timing (%(default)s)")
+    parser.add_argument("--json", type=Path, help="write every timing")
+    parser.add_argument("--plot", type=Path, help="write a picture")
+    args = parser.parse_args()
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}; "
+        f"medians of {args.rounds} interleaved rounds"
+    )
+    results = []
+    for name in args.cases:
+        results.append(run_case(*CASES[name], args.rounds, args.seconds))
+        print_case(results[-1])
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1))
+    if args.plot:
+        draw(results, args.plot)
+
+
+if __name__ == "__main__":
+    main()
