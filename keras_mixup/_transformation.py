@@ -18,8 +18,8 @@ from keras_mixup import _arguments, targets
 from keras_mixup._config import Configurable
 from keras_mixup._element import Layout, Parts
 
-# A draw from tfp's Beta costs about 0.1 ms whatever its size, so lam is drawn in blocks of about
-# this many examples, and at most this many batches.
+# A draw from tfp's Beta costs about 0.1 ms whatever its size, so plans are drawn in blocks of
+# about this many examples, and at most this many batches.
 _BLOCK_EXAMPLES = 8192
 _BLOCK_BATCHES = 64
 
@@ -34,6 +34,11 @@ class Transformation(Configurable, abc.ABC):
 
     @property
     @abc.abstractmethod
+    def draws_ahead(self) -> bool:
+        """Whether plans can be drawn before the labels are seen."""
+
+    @property
+    @abc.abstractmethod
     def supports_jit(self) -> bool:
         """Whether applying a plan can be compiled by XLA."""
 
@@ -42,19 +47,19 @@ class Transformation(Configurable, abc.ABC):
         """Raise if this mix cannot be applied to elements of that kind."""
 
     @abc.abstractmethod
-    def draw_lam(self, rows: int, batch_size: Any, seed: tf.Tensor) -> Any:
-        """The costly part of the plans of `rows` batches at once.
+    def draw_plans(self, rows: int, batch_size: Any, seed: tf.Tensor, *, paired: bool) -> Any:
+        """Plans of `rows` batches at once: every tensor is `[rows, batch_size, ...]`.
 
-        Returns:
-            A tensor or a nest of them, `[rows, batch_size]`, independent from example to example
-            or equal all along a row: any first n columns serve a batch of n.
+        Without the partners of a pairing that looks at the labels.
         """
 
     @abc.abstractmethod
-    def complete_plan(
-        self, lam: Any, batch_size: Any, seed: tf.Tensor, *, y: Any, paired: bool
-    ) -> Any:
-        """The plan of one batch from its row of `draw_lam`."""
+    def choose_partners(self, plan: Any, batch_size: Any, y: Any, seed: tf.Tensor) -> Any:
+        """The plan with the partners of a pairing that looks at the labels."""
+
+    @abc.abstractmethod
+    def fit_plan(self, plan: Any, batch_size: Any) -> Any:
+        """A plan of a batch of at most its own size; the same plan for its own size."""
 
     @abc.abstractmethod
     def partner(self, plan: Any) -> tf.Tensor:
@@ -115,15 +120,14 @@ class Transformation(Configurable, abc.ABC):
         return layout.rebuild(element, self._mix_parts(first, second, plan, layout.classes))
 
     def _draw(self, element: Any, layout: Layout, seed: tf.Tensor) -> Any:
-        lam_seed, plan_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
-        lam = self.draw_lam(1, _batch_size(element, layout), lam_seed)
-        lam = tf.nest.map_structure(lambda tensor: tensor[0], lam)
-        return self._complete(element, layout, lam, plan_seed)
-
-    def _complete(self, element: Any, layout: Layout, lam: Any, seed: tf.Tensor) -> Any:
-        y = (element[0] if layout.paired else element)[1]
-        batch_size = _batch_size(element, layout)
-        return self.complete_plan(lam, batch_size, seed, y=y, paired=layout.paired)
+        """The plan of one element, drawn for it alone."""
+        plan_seed, partner_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        size = _batch_size(element, layout)
+        plans = self.draw_plans(1, size, plan_seed, paired=layout.paired)
+        plan = tf.nest.map_structure(lambda tensor: tensor[0], plans)
+        if layout.paired or self.draws_ahead:
+            return plan
+        return self.choose_partners(plan, size, element[1], partner_seed)
 
     def _apply(self, element: Any, plan: Any, layout: Layout) -> Any:
         """Apply a plan, compiled where the shapes allow it."""
@@ -135,7 +139,8 @@ class Transformation(Configurable, abc.ABC):
     def _mix_parts(
         self, first: Parts, second: Parts | None, plan: Any, classes: list[int | None]
     ) -> Parts:
-        """The library in four lines: gather, blend, mix the labels, mix the weights."""
+        """Gather the partners, blend, mix the labels and the weights with the blend's share."""
+        plan = self.fit_plan(plan, first.x[0].shape[0] or tf.shape(first.x[0])[0])
         if second is None:
             partner = self.partner(plan)
             second = tf.nest.map_structure(lambda leaf: tf.gather(leaf, partner), first)
@@ -168,35 +173,28 @@ class Transformation(Configurable, abc.ABC):
         seeds = seeds.batch(2, drop_remainder=True).map(_as_seed)
 
         def draw(element: Any, seed: tf.Tensor) -> tuple[Any, Any]:
-            lam_seed, plan_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
-            lam = self.draw_lam(1, _batch_size(element, layout), lam_seed)
-            return element, (tf.nest.map_structure(lambda tensor: tensor[0], lam), plan_seed)
+            return element, self._draw(element, layout, seed)
 
-        def mix(element: Any, drawn: tuple[Any, tf.Tensor]) -> Any:
-            size = _batch_size(element, layout)
-            # The reshape is a check: a slice of too short a row would pass silently.
-            lam = tf.nest.map_structure(lambda row: tf.reshape(row[:size], [size]), drawn[0])
-            return self._apply(element, self._complete(element, layout, lam, drawn[1]), layout)
+        def mix(element: Any, plan: Any) -> Any:
+            return self._apply(element, plan, layout)
 
         largest = layout.batch_size or _largest_batch(dataset)
-        if largest is None:
-            drawn = tf.data.Dataset.zip((dataset, seeds)).map(draw)
+        if largest is None or not self.draws_ahead:
+            planned = tf.data.Dataset.zip((dataset, seeds)).map(draw)
         else:
-            drawn = tf.data.Dataset.zip((dataset, self._draw_ahead(seeds, largest)))
+            plans = self._plans_ahead(seeds, largest, layout.paired)
+            planned = tf.data.Dataset.zip((dataset, plans))
         if layout.static and self.supports_jit:
-            return _map_in_place(drawn, mix)
-        return drawn.map(mix)
+            return _map_in_place(planned, mix)
+        return planned.map(mix)
 
-    def _draw_ahead(self, seeds: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-        """An endless stream of `(lam, seed)`, one per batch, drawn in blocks."""
+    def _plans_ahead(
+        self, seeds: tf.data.Dataset, batch_size: int, paired: bool
+    ) -> tf.data.Dataset:
+        """An endless stream of plans, drawn in blocks."""
         rows = max(1, min(_BLOCK_BATCHES, _BLOCK_EXAMPLES // batch_size))
-
-        def block(seed: tf.Tensor) -> tuple[Any, tf.Tensor]:
-            lam_seed, plan_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
-            lam = self.draw_lam(rows, batch_size, lam_seed)
-            return lam, tf.random.split(plan_seed, rows, alg="philox")
-
-        return seeds.map(block).unbatch()
+        blocks = seeds.map(lambda seed: self.draw_plans(rows, batch_size, seed, paired=paired))
+        return blocks.unbatch()
 
 
 def _batch_size(element: Any, layout: Layout) -> Any:
@@ -215,10 +213,9 @@ def _largest_batch(dataset: tf.data.Dataset) -> int | None:
 def _map_in_place(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
     """`dataset.map(function)`, run in the thread that asks for the element.
 
-    `Dataset.map` hands each call to a thread pool, which for a function of a few small ops and a
-    compiled one costs more than the function, and lets several calls compete for the memory bus.
-    The option to run in place exists only on the op, and does not take control flow, which a
-    user's pairing may hold: then it is an ordinary map.
+    `Dataset.map` hands each call to a thread pool, which for a function of one compiled op costs
+    more than the function, and lets several calls compete for the memory bus. The option to run
+    in place exists only on the op. The function may not hold control flow.
     """
     specs = dataset.element_spec
 
@@ -227,8 +224,6 @@ def _map_in_place(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.
         return function(*tf.nest.pack_sequence_as(specs, tensors))
 
     concrete = flat.get_concrete_function(*tf.nest.flatten(specs))
-    if _has_control_flow(concrete.graph.as_graph_def()):
-        return dataset.map(function)
     result = tf.nest.map_structure(
         lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), concrete.structured_outputs
     )
@@ -248,12 +243,6 @@ def _map_in_place(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.
     # the dataset's own functions use.
     mapped._keras_mixup_source = (dataset, concrete)
     return mapped
-
-
-def _has_control_flow(graph: Any) -> bool:
-    nodes = [*graph.node, *(n for function in graph.library.function for n in function.node_def)]
-    kinds = ("If", "While", "Case", "For", "Switch")
-    return any(node.op.removeprefix("Stateless") in kinds for node in nodes)
 
 
 def _as_seed(pair: tf.Tensor) -> tf.Tensor:

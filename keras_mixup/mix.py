@@ -15,7 +15,7 @@ from keras_mixup import _arguments, targets
 from keras_mixup._transformation import Transformation
 from keras_mixup.blend import Blend, Identity, Linear
 from keras_mixup.coefficient import Beta, Coefficient, Constant
-from keras_mixup.pairing import Cyclic, Pairing
+from keras_mixup.pairing import Pairing, random_cycles, shorten_cycle
 
 
 class Plan(NamedTuple):
@@ -88,6 +88,10 @@ class Mix(Transformation):
         set_field(self, "seed", _arguments.seed(self.seed))
 
     @property
+    def draws_ahead(self) -> bool:
+        return self.pairing is None
+
+    @property
     def supports_jit(self) -> bool:
         return getattr(self.blend, "supports_jit", False)
 
@@ -100,30 +104,42 @@ class Mix(Transformation):
                 pairing=self.pairing,
             )
 
-    def draw_lam(self, rows: int, batch_size: Any, seed: tf.Tensor) -> tf.Tensor:
-        return self.coefficient([rows, batch_size], seed)
-
-    def complete_plan(
-        self, lam: tf.Tensor, batch_size: Any, seed: tf.Tensor, *, y: Any, paired: bool
-    ) -> Plan:
-        partner_seed, blend_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
-        bits = tf.random.stateless_uniform(
-            [batch_size, 2], blend_seed, None, None, tf.int32, alg="philox"
-        )
-        if paired:
+    def draw_plans(self, rows: int, batch_size: Any, seed: tf.Tensor, *, paired: bool) -> Plan:
+        seeds = tf.unstack(tf.random.split(seed, 3, alg="philox"))
+        lam = self.coefficient([rows, batch_size], seeds[0])
+        shape = [rows, batch_size, 2]
+        bits = tf.random.stateless_uniform(shape, seeds[1], None, None, tf.int32, alg="philox")
+        if paired or self.pairing is not None:
             return Plan((), lam, bits)
+        return Plan(random_cycles(rows, batch_size, seeds[2]), lam, bits)
+
+    def choose_partners(self, plan: Plan, batch_size: Any, y: Any, seed: tf.Tensor) -> Plan:
         if self.pairing is None:
-            partner = Cyclic()(batch_size, y, partner_seed)
-        else:
-            partner = _checked_partner(self.pairing(batch_size, y, partner_seed), batch_size)
+            return plan
+        return plan._replace(
+            partner=_checked_partner(self.pairing(batch_size, y, seed), batch_size)
+        )
+
+    def fit_plan(self, plan: Plan, batch_size: Any) -> Plan:
+        lam, seed = (_first(tensor, batch_size) for tensor in (plan.lam, plan.seed))
+        if isinstance(plan.partner, tuple):
+            return Plan((), lam, seed)
+        partner = plan.partner
+        if self.pairing is None:
+            partner = shorten_cycle(partner, batch_size)
         # The only partner in a batch of one is oneself: say so, whatever the blend makes of it.
-        return Plan(partner, tf.where(tf.equal(batch_size, 1), 1.0, lam), bits)
+        return Plan(partner, tf.where(tf.equal(batch_size, 1), 1.0, lam), seed)
 
     def partner(self, plan: Plan) -> tf.Tensor:
         return plan.partner
 
     def blend_with(self, x: Any, x_partner: Any, plan: Plan) -> tuple[Any, tf.Tensor]:
         return self.blend(x, x_partner, plan.lam, plan.seed)
+
+
+def _first(tensor: tf.Tensor, size: Any) -> tf.Tensor:
+    """The first `size` rows; the reshape is a check, a slice of too few would pass silently."""
+    return tf.reshape(tensor[:size], [size, *tensor.shape[1:]])
 
 
 def _checked_partner(partner: Any, batch_size: Any) -> tf.Tensor:
@@ -156,6 +172,10 @@ class Choice(Transformation):
         object.__setattr__(self, "num_classes", targets.check_num_classes(self.num_classes))
 
     @property
+    def draws_ahead(self) -> bool:
+        return all(mix.draws_ahead for mix in self.mixes)
+
+    @property
     def supports_jit(self) -> bool:
         return all(mix.supports_jit for mix in self.mixes)
 
@@ -163,28 +183,34 @@ class Choice(Transformation):
         for mix in self.mixes:
             mix.check(paired)
 
-    def draw_lam(self, rows: int, batch_size: Any, seed: tf.Tensor) -> Any:
+    def draw_plans(
+        self, rows: int, batch_size: Any, seed: tf.Tensor, *, paired: bool
+    ) -> ChoicePlan:
         seeds = tf.unstack(tf.random.split(seed, 1 + len(self.mixes), alg="philox"))
         width = 1 if self.per_batch else batch_size
         chance = tf.random.stateless_uniform([rows, width], seeds[0], alg="philox")
         # The last edge is left out, so that rounding of the sum cannot point past the last mix.
         edges = tf.constant(list(itertools.accumulate(self.weights))[:-1], tf.float32)
         chosen = tf.reduce_sum(tf.cast(chance[..., tf.newaxis] >= edges, tf.int32), axis=-1)
-        lams = [
-            mix.draw_lam(rows, batch_size, mix_seed) for mix, mix_seed in zip(self.mixes, seeds[1:])
+        plans = [
+            mix.draw_plans(rows, batch_size, mix_seed, paired=paired)
+            for mix, mix_seed in zip(self.mixes, seeds[1:])
         ]
-        return tf.broadcast_to(chosen, [rows, batch_size]), tuple(lams)
+        return ChoicePlan(tf.broadcast_to(chosen, [rows, batch_size]), tuple(plans))
 
-    def complete_plan(
-        self, lam: Any, batch_size: Any, seed: tf.Tensor, *, y: Any, paired: bool
+    def choose_partners(
+        self, plan: ChoicePlan, batch_size: Any, y: Any, seed: tf.Tensor
     ) -> ChoicePlan:
-        chosen, lams = lam
         seeds = tf.unstack(tf.random.split(seed, len(self.mixes), alg="philox"))
         plans = [
-            mix.complete_plan(mix_lam, batch_size, mix_seed, y=y, paired=paired)
-            for mix, mix_lam, mix_seed in zip(self.mixes, lams, seeds)
+            mix.choose_partners(part, batch_size, y, mix_seed)
+            for mix, part, mix_seed in zip(self.mixes, plan.plans, seeds)
         ]
-        return ChoicePlan(chosen, tuple(plans))
+        return ChoicePlan(plan.chosen, tuple(plans))
+
+    def fit_plan(self, plan: ChoicePlan, batch_size: Any) -> ChoicePlan:
+        plans = [mix.fit_plan(part, batch_size) for mix, part in zip(self.mixes, plan.plans)]
+        return ChoicePlan(_first(plan.chosen, batch_size), tuple(plans))
 
     def partner(self, plan: ChoicePlan) -> tf.Tensor:
         partners = [mix.partner(part) for mix, part in zip(self.mixes, plan.plans)]

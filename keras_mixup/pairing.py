@@ -42,9 +42,33 @@ class Cyclic(Configurable):
     """
 
     def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor:
-        bits = tf.random.stateless_uniform([batch_size], seed, None, None, tf.int32, alg="philox")
-        order = tf.argsort(bits)
-        return tf.scatter_nd(order[:, tf.newaxis], tf.roll(order, shift=-1, axis=0), [batch_size])
+        return random_cycles(1, batch_size, seed)[0]
+
+
+def random_cycles(rows: Any, batch_size: Any, seed: tf.Tensor) -> tf.Tensor:
+    """Partners of several batches, int32 `[rows, batch_size]`, each row a random cycle."""
+    shape = [rows, batch_size]
+    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg="philox")
+    order = tf.argsort(bits)  # [rows, batch_size]
+    index = order + tf.range(rows)[:, tf.newaxis] * batch_size
+    successor = tf.roll(order, shift=-1, axis=-1)
+    flat = tf.scatter_nd(tf.reshape(index, [-1, 1]), tf.reshape(successor, [-1]), [tf.size(order)])
+    return tf.reshape(flat, shape)
+
+
+def shorten_cycle(partner: tf.Tensor, size: Any) -> tf.Tensor:
+    """The cycle `partner` without the examples from `size` on: `[B]` -> `[size]`.
+
+    Who was followed by an absent example is followed by the first present one behind it. Of a
+    uniformly random cycle this is a uniformly random cycle.
+    """
+    everybody = tf.range(tf.size(partner))
+    # Present ones stay, absent ones step on; then two steps at a time, four, eight.
+    step = tf.where(everybody < size, everybody, partner)
+    longest = partner.shape[0] or 2**31 - 1
+    for _ in range(longest.bit_length()):
+        step = tf.gather(step, step)
+    return tf.reshape(tf.gather(step, partner[:size]), [size])
 
 
 def shuffled_pairs(

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_mixup import coefficient, mixup
-from keras_mixup.pairing import Cyclic
+from keras_mixup.pairing import Cyclic, random_cycles, shorten_cycle
 
 DRAWS = 20_000
 FALSE_ALARM = 1e-9
@@ -134,9 +134,26 @@ def test_cycle_has_no_self_pair_and_uses_everybody_once(size):
 
 def test_all_cycles_are_equally_likely():
     """The 6 cycles of 4 elements: chi-square with 5 degrees of freedom."""
-    seeds = tf.stack([tf.range(6000), tf.fill([6000], 4)], axis=1)
-    draw = tf.function(lambda: tf.map_fn(lambda seed: Cyclic()(4, None, seed), seeds))
-    rows = draw().numpy()
+    rows = random_cycles(6000, 4, (3, 4)).numpy()
+    _, counts = np.unique(rows, axis=0, return_counts=True)
+    assert len(counts) == 6
+    assert scipy.stats.chisquare(counts).pvalue > FALSE_ALARM
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 6])
+def test_a_shortened_cycle_skips_the_absent(size):
+    for row in random_cycles(20, 6, (1, 2)):
+        short = shorten_cycle(row, size).numpy()
+        for i in range(size):
+            follower = int(row[i])
+            while follower >= size:
+                follower = int(row[follower])
+            assert short[i] == follower
+
+
+def test_shortened_cycles_are_equally_likely():
+    """The 6 cycles of 4 elements, left of cycles of 7."""
+    rows = np.array([shorten_cycle(row, 4) for row in random_cycles(1200, 7, (3, 4))])
     _, counts = np.unique(rows, axis=0, return_counts=True)
     assert len(counts) == 6
     assert scipy.stats.chisquare(counts).pvalue > FALSE_ALARM
