@@ -197,6 +197,11 @@ class Transformation(Configurable, abc.ABC):
         return blocks.unbatch()
 
 
+def first_rows(tensor: tf.Tensor, size: Any) -> tf.Tensor:
+    """The first `size` rows; the reshape is a check, a slice of too few would pass silently."""
+    return tf.reshape(tensor[:size], [size, *tensor.shape[1:]])
+
+
 def _batch_size(element: Any, layout: Layout) -> Any:
     return layout.batch_size or tf.shape(tf.nest.flatten(element)[0])[0]
 

@@ -29,6 +29,7 @@ RANK = {
     "_element": 2,
     "_transformation": 3,
     "mix": 4,
+    "choice": 5,
     "recipes": 5,
     "__init__": 6,
 }
@@ -63,7 +64,7 @@ def test_all_is_what_it_says():
         assert getattr(keras_mixup, name).__doc__
 
 
-DOCTESTS = ["coefficient", "pairing", "metrics", "mix", "recipes"]
+DOCTESTS = ["choice", "coefficient", "metrics", "mix", "pairing", "recipes"]
 
 
 @pytest.mark.parametrize("name", DOCTESTS)
