@@ -33,5 +33,4 @@ def interpolate(x: tf.Tensor, x_partner: tf.Tensor, lam: tf.Tensor) -> tf.Tensor
     lam = tf.reshape(tf.cast(lam, dtype), [-1] + [1] * (x.shape.rank - 1))
     mixed = tf.where(lam == 1, a, tf.where(lam == 0, b, lam * a + (1 - lam) * b))
     mixed = tf.reshape(mixed, shape)
-    mixed.set_shape([None, *trailing])
     return tf.cast(mixed, x.dtype) if x.dtype.is_floating else mixed

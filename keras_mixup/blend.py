@@ -186,8 +186,8 @@ def _paste(
     x: tf.Tensor, x_partner: tf.Tensor, box: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 ) -> tf.Tensor:
     """`x` with the box replaced by `x_partner`'s pixels."""
-    shape, static = tf.shape(x), x.shape
-    channels = static[-1] or shape[-1]
+    shape = tf.shape(x)
+    channels = x.shape[-1] or shape[-1]
     # Rows of W * C values: a compiled loop over the channels alone is too short to vectorise.
     rows = [shape[0], shape[1], shape[2] * channels]
     top, left, bottom, right = (edge[:, tf.newaxis] for edge in box)  # [B, 1]
@@ -197,6 +197,4 @@ def _paste(
     inside_values = (value >= left * channels) & (value < right * channels)  # [B, W * C]
     inside = inside_rows[:, :, tf.newaxis] & inside_values[:, tf.newaxis, :]
     mixed = tf.where(inside, tf.reshape(x_partner, rows), tf.reshape(x, rows))
-    mixed = tf.reshape(mixed, shape)
-    mixed.set_shape(static)
-    return mixed
+    return tf.reshape(mixed, shape)

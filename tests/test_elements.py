@@ -1,5 +1,7 @@
 """Every row of the table of inputs, and every error: what it says, and when it comes."""
 
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -29,11 +31,14 @@ def test_floats_keep_their_dtype(dtype):
 
 
 def test_half_precision_is_computed_in_float32():
-    """0.3 * 2048 + 0.7 * 2049 = 2048.7; in float16 the products alone are off by more."""
-    mix = Mix(coefficient=coefficient.Constant(0.3), num_classes=2)
-    x = tf.constant([[2040.0], [2044.0]], tf.float16)
-    mixed, _ = mix(x, np.array([0, 1]))
-    np.testing.assert_array_equal(mixed, np.float16([[2042.8], [2041.2]]))
+    """One rounding at the end, of the float32 result; float16 products would add two more."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 5, 400)).astype("float16")
+    lam = rng.random(5).astype("float32")
+    mixed, _ = blend.Linear()(tf.constant(a), tf.constant(b), tf.constant(lam), None)
+    wide = lam[:, np.newaxis]
+    expected = (wide * a.astype("float32") + (1 - wide) * b.astype("float32")).astype("float16")
+    np.testing.assert_array_equal(mixed, expected)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +158,23 @@ def test_pairs_are_recognised_by_shape_and_not_confused_with_two_inputs():
     assert mixed[1][1].shape == (4, 3)
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        (np.zeros((7, 6), "float32"), np.zeros((7, 8), "float32")),
+        (np.zeros((7, 4), "float32"), {"b": np.zeros((7, 5), "float32")}),
+    ],
+    ids=["other shapes", "other structure"],
+)
+def test_two_inputs_and_two_outputs_are_one_element(y):
+    x = (np.zeros((7, 4), "float32"), np.zeros((7, 5), "float32"))
+    mixed = one(SLICES((x, y)).batch(7).apply(mixup(seed=0)))
+    tf.nest.assert_same_structure(mixed, (x, y))
+    assert [leaf.shape for leaf in tf.nest.flatten(mixed)] == [
+        leaf.shape for leaf in tf.nest.flatten((x, y))
+    ]
+
+
 def test_numpy_scalars_are_numbers():
     mix = mixup(
         np.float32(0.5),
@@ -195,7 +217,9 @@ def test_what_upstream_functions_own_stays_alive():
         dataset = SLICES((X, IDS)).map(lambda x, y: (x, table.lookup(y)))
         return dataset.batch(7).apply(mixup(0, num_classes=3))
 
-    np.testing.assert_array_equal(one(build())[1].argmax(axis=1), 2 - IDS)
+    dataset = build()
+    gc.collect()
+    np.testing.assert_array_equal(one(dataset)[1].argmax(axis=1), 2 - IDS)
 
 
 # ---------------------------------------------------------------- what is refused
