@@ -83,8 +83,7 @@ class Transformation(Configurable, abc.ABC):
         if len(element) == 1 and isinstance(element[0], tf.data.Dataset):
             return self._mix_dataset(element[0])
         element = _as_tensors(element)
-        layout = Layout.of(element, self.num_classes, self.keep)
-        self.check(layout.paired)
+        layout = self._layout(element)
         seed = self._generator.uniform_full_int([2], dtype=tf.int32)
         return self._apply(element, self._draw(element, layout, seed), layout)
 
@@ -99,8 +98,7 @@ class Transformation(Configurable, abc.ABC):
             A `Plan` (of a choice: a `ChoicePlan`), which can also be made by hand.
         """
         element = _as_tensors(element)
-        layout = Layout.of(element, self.num_classes, self.keep)
-        self.check(layout.paired)
+        layout = self._layout(element)
         return self._draw(element, layout, tf.convert_to_tensor(seed, tf.int32))
 
     def apply_plan(self, element: tuple[Any, ...], plan: Any) -> Any:
@@ -114,10 +112,15 @@ class Transformation(Configurable, abc.ABC):
             `(x, y)` or `(x, y, sample_weight)`, of the same structure.
         """
         element = _as_tensors(element)
-        layout = Layout.of(element, self.num_classes, self.keep)
-        self.check(layout.paired)
+        layout = self._layout(element)
         first, second = layout.parts(element)
         return layout.rebuild(element, self._mix_parts(first, second, plan, layout.classes))
+
+    def _layout(self, element: tuple[Any, ...]) -> Layout:
+        """Where the mixed tensors are; raises for an element that cannot be mixed."""
+        layout = Layout.of(element, self.num_classes, self.keep)
+        self.check(layout.paired)
+        return layout
 
     def _draw(self, element: Any, layout: Layout, seed: tf.Tensor) -> Any:
         """The plan of one element, drawn for it alone."""
@@ -167,8 +170,7 @@ class Transformation(Configurable, abc.ABC):
         element = dataset.element_spec
         if not isinstance(element, tuple):
             element = (element,)
-        layout = Layout.of(element, self.num_classes, self.keep)
-        self.check(layout.paired)
+        layout = self._layout(element)
         seeds = tf.data.Dataset.random(self.seed, rerandomize_each_iteration=True)
         seeds = seeds.batch(2, drop_remainder=True).map(_as_seed)
 
