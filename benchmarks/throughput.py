@@ -126,6 +126,26 @@ def time_dataset(dataset, count):
     return (time.perf_counter() - start) / count
 
 
+def print_start():
+    """The cost that is not per batch: building, compiling, and starting an iterator each epoch."""
+    x, y = batch_of(*CASES["small"])
+    dataset = tf.data.Dataset.from_tensors((x, y))
+    print("\n| seconds | build | first iterator, with compilation | later ones (median of 9) |")
+    print("|---|---|---|---|")
+    for name in ("mixup, apply", "cutmix, apply", "choose(mixup, cutmix), apply"):
+        start = time.perf_counter()
+        mixed = CONTENDERS[name](dataset, None)
+        build = time.perf_counter() - start
+        first, *later = (time_first_batch(mixed) for _ in range(10))
+        print(f"| {name} | {build:.2f} | {first:.2f} | {statistics.median(later):.2f} |")
+
+
+def time_first_batch(dataset):
+    start = time.perf_counter()
+    next(iter(dataset))
+    return time.perf_counter() - start
+
+
 def torch_contenders(x, y):
     """What timm and torchvision compute for a batch, as PyTorch operations."""
     if not importlib.util.find_spec("torch"):
@@ -229,6 +249,7 @@ def main():
     for name in args.cases:
         results.append(run_case(*CASES[name], args.rounds, args.seconds))
         print_case(results[-1])
+    print_start()
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
     if args.plot:
