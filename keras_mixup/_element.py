@@ -83,7 +83,7 @@ class Layout:
 
     def _parts(self, single: tuple[Any, ...]) -> Parts:
         x = [leaf for leaf, mixed in zip(tf.nest.flatten(single[0]), self.x_mixed) if mixed]
-        y = targets.checked(tf.nest.flatten(single[1]), self.classes)
+        y = tf.nest.flatten(single[1])
         weights = _flat_weights(single[2]) if self.weighted else []
         # Whole numbers are as good a weight as any, but their mixture is no whole number.
         weights = [w if w.dtype.is_floating else tf.cast(w, tf.float32) for w in weights]

@@ -113,8 +113,7 @@ class Transformation(Configurable, abc.ABC):
         """
         element = _as_tensors(element)
         layout = self._layout(element)
-        first, second = layout.parts(element)
-        return layout.rebuild(element, self._mix_parts(first, second, plan, layout.classes))
+        return self._rebuilt(element, plan, layout, self._mix_parts)
 
     def _layout(self, element: tuple[Any, ...]) -> Layout:
         """Where the mixed tensors are; raises for an element that cannot be mixed."""
@@ -134,16 +133,26 @@ class Transformation(Configurable, abc.ABC):
 
     def _apply(self, element: Any, plan: Any, layout: Layout) -> Any:
         """Apply a plan, compiled where the shapes allow it."""
-        first, second = layout.parts(element)
         compiled = layout.static and self.supports_jit
-        mix_parts = self._mix_parts_compiled if compiled else self._mix_parts
-        return layout.rebuild(element, mix_parts(first, second, plan, layout.classes))
+        return self._rebuilt(
+            element, plan, layout, self._mix_parts_compiled if compiled else self._mix_parts
+        )
+
+    def _rebuilt(
+        self, element: Any, plan: Any, layout: Layout, mix_parts: Callable[..., Any]
+    ) -> Any:
+        first, second = layout.parts(element)
+        mixed, ids = mix_parts(first, second, plan, layout.classes)
+        # An assertion cannot stand inside a compiled function.
+        targets.assert_ids(ids, layout.classes)
+        return layout.rebuild(element, mixed)
 
     def _mix_parts(
         self, first: Parts, second: Parts | None, plan: Any, classes: list[int | None]
-    ) -> Parts:
+    ) -> tuple[Parts, list[targets.IdRange]]:
         """Gather the partners, blend, mix the labels and the weights with the blend's share."""
         plan = self.fit_plan(plan, first.x[0].shape[0] or tf.shape(first.x[0])[0])
+        ids = targets.id_ranges(first.y if second is None else first.y + second.y, classes)
         if second is None:
             partner = self.partner(plan)
             second = tf.nest.map_structure(lambda leaf: tf.gather(leaf, partner), first)
@@ -151,10 +160,10 @@ class Transformation(Configurable, abc.ABC):
         y = targets.mix(first.y, second.y, classes, share)
         unlabelled: list[int | None] = [None] * len(first.sample_weight)
         weights = targets.mix(first.sample_weight, second.sample_weight, unlabelled, share)
-        return Parts(x, y, weights)
+        return Parts(x, y, weights), ids
 
     @functools.cached_property
-    def _mix_parts_compiled(self) -> Callable[..., Parts]:
+    def _mix_parts_compiled(self) -> Callable[..., Any]:
         """One XLA function: gather, cast, blend and labels in a single pass over memory."""
         return tf.function(self._mix_parts, jit_compile=True, autograph=False)
 

@@ -6,8 +6,9 @@ numbers and are mixed as they are. Both are mixed with the share that the blend 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -106,34 +107,49 @@ def _classes(y: Any, num_classes: int | None, strict: bool) -> int | None:
     return num_classes
 
 
-def checked(y: list[tf.Tensor], classes: list[int | None]) -> list[tf.Tensor]:
-    """`y`, with an `InvalidArgumentError` at run time for an id outside [0, num_classes)."""
-    return [leaf if n is None else _checked_ids(leaf, n) for leaf, n in zip(y, classes)]
+class IdRange(NamedTuple):
+    """The smallest and the largest of some class ids, and whether they are all allowed."""
+
+    allowed: tf.Tensor
+    low: tf.Tensor
+    high: tf.Tensor
 
 
-def _checked_ids(ids: tf.Tensor, num_classes: int) -> tf.Tensor:
-    ids = tf.cast(ids, tf.int64)
-    # The bare op: tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline more than the
-    # whole check.
-    inside = tf.raw_ops.Assert(
-        condition=tf.reduce_all((ids >= 0) & (ids < num_classes)),
-        data=[
-            f"Class ids must lie in [0, {num_classes}). "
-            "Correct the labels, or pass a larger num_classes. Received: y from ",
-            tf.reduce_min(ids),
-            " to ",
-            tf.reduce_max(ids),
-        ],
-    )
-    with tf.control_dependencies([] if inside is None else [inside]):
-        return tf.identity(ids)
+def id_ranges(y: list[tf.Tensor], classes: list[int | None]) -> list[IdRange]:
+    """The range of every leaf of ids; `y` may hold the leaves of several elements in turn."""
+    ranges = []
+    for leaf, num_classes in zip(y, itertools.cycle(classes)):
+        if num_classes is not None:
+            low, high = (tf.cast(f(leaf), tf.int64) for f in (tf.reduce_min, tf.reduce_max))
+            # The minimum of an empty batch is larger than its maximum.
+            allowed = (low > high) | ((low >= 0) & (high < num_classes))
+            ranges.append(IdRange(allowed, low, high))
+    return ranges
+
+
+def assert_ids(ranges: list[IdRange], classes: list[int | None]) -> None:
+    """An `InvalidArgumentError` at run time for an id outside [0, num_classes)."""
+    for ids, num_classes in zip(ranges, itertools.cycle(n for n in classes if n is not None)):
+        # The bare op: tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline more than
+        # the whole check.
+        tf.raw_ops.Assert(
+            condition=ids.allowed,
+            data=[
+                f"Class ids must lie in [0, {num_classes}). "
+                "Correct the labels, or pass a larger num_classes. Received: y from ",
+                ids.low,
+                " to ",
+                ids.high,
+            ],
+        )
 
 
 def soft_labels(y: tf.Tensor, num_classes: int | None) -> tf.Tensor:
     """Ids `[B]` or `[B, 1]` as float32 one-hot `[B, num_classes]`; float labels as they are."""
     if num_classes is None:
         return y
-    return tf.one_hot(tf.reshape(y, [-1]), num_classes, dtype=tf.float32)
+    # int32, because a comparison of 64-bit ids takes a compiled loop twice as long.
+    return tf.one_hot(tf.cast(tf.reshape(y, [-1]), tf.int32), num_classes, dtype=tf.float32)
 
 
 def mix(
