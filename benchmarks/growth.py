@@ -1,0 +1,135 @@
+"""How the cost of a batch grows: with its size, the image side, the classes and parallel calls.
+
+    python benchmarks/growth.py                        # the table, some three minutes on two cores
+    python benchmarks/growth.py --rounds 3 --plot out.png
+
+Each line changes one thing and keeps the others. The table ends with the exponent of every line,
+the slope of log(ms) over log(bytes of the result) between its largest point and the third largest.
+1 is growth with the data; a bare cast exceeds it where a batch outgrows the processor's caches.
+Rounds are interleaved; medians are shown.
+"""
+
+import argparse
+import math
+import statistics
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from throughput import batch_of, floor, time_dataset
+
+from keras_mixup import cutmix, mixup
+
+LINES = {
+    "images in a batch (64 x 64 x 3)": [16, 64, 256, 1024, 4096],
+    "image side in pixels (batch of 64)": [16, 32, 64, 128, 256, 512],
+    "classes (128 x 32 x 32 x 3)": [10, 100, 1000, 10_000],
+    "num_parallel_calls of map (64 x 128 x 128 x 3)": [1, 2, 4, 8],
+}
+
+
+def case(line, value):
+    """The three datasets of one point: ids, ready one-hot labels, and the pipelines over them."""
+    size, side, classes = 64, 128, 10
+    if line.startswith("images"):
+        size, side = value, 64
+    elif line.startswith("image side"):
+        side = value
+    elif line.startswith("classes"):
+        size, side, classes = 128, 32, value
+    x, _ = batch_of(size, side, "uint8")
+    y = np.random.default_rng(0).integers(0, classes, size)
+    ids = tf.data.Dataset.from_tensors((x, y)).repeat()
+    one_hot = tf.data.Dataset.from_tensors((x, np.eye(classes, dtype="float32")[y])).repeat()
+    if line.startswith("num_parallel"):
+        mix = mixup(0.2, num_classes=classes, seed=0)
+        return x.nbytes, {
+            "cast": lambda: ids.map(
+                lambda x, y: (tf.cast(x, tf.float32), y), num_parallel_calls=value
+            ),
+            "mixup, map": lambda: ids.map(mix, num_parallel_calls=value),
+        }
+    # What a batch weighs when it comes out: images in float32 and soft labels.
+    weight = 4 * (x.size + size * classes)
+    pipelines = {
+        "cast": lambda: floor(ids, one_hot),
+        "mixup": lambda: ids.apply(mixup(0.2, num_classes=classes, seed=0)),
+        "cutmix": lambda: ids.apply(cutmix(num_classes=classes, seed=0)),
+    }
+    if line.startswith("classes"):
+        pipelines["mixup, one-hot labels"] = lambda: one_hot.apply(mixup(0.2, seed=0))
+    return weight, pipelines
+
+
+def measure(rounds, seconds):
+    """`{line: {pipeline: {value: [bytes, seconds, ...]}}}`, interleaved over the points too."""
+    results = {line: {} for line in LINES}
+    for _ in range(rounds):
+        for line, values in LINES.items():
+            for value in values:
+                weight, pipelines = case(line, value)
+                count = max(5, int(seconds / (weight / 4e9 + 2e-4)))
+                for name, pipeline in pipelines.items():
+                    point = results[line].setdefault(name, {}).setdefault(value, [weight])
+                    point.append(time_dataset(pipeline(), count))
+    return results
+
+
+def medians(points):
+    return {value: 1000 * statistics.median(times) for value, (_, *times) in points.items()}
+
+
+def exponent(points):
+    *_, (one, *times), _, (two, *more) = points.values()
+    return math.log(statistics.median(more) / statistics.median(times)) / math.log(two / one)
+
+
+def print_table(results):
+    for line, pipelines in results.items():
+        values = LINES[line]
+        exponents = not line.startswith("num_parallel")
+        print(f"\n| {line}: ms a batch | {' | '.join(map(str, values))} | exponent |")
+        print("|---" * (len(values) + 2) + "|")
+        for name, points in pipelines.items():
+            row = " | ".join(f"{ms:.2f}" for ms in medians(points).values())
+            print(f"| {name} | {row} | {f'{exponent(points):.2f}' if exponents else ''} |")
+
+
+def draw(results, path):
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
+
+    colors = {"cast": "0.5", "mixup": "#0072B2", "cutmix": "#D55E00"}
+    colors |= {"mixup, one-hot labels": "#56B4E9", "mixup, map": "#0072B2"}
+    figure = Figure(figsize=(10, 7), layout="constrained", dpi=110)
+    for axes, (line, pipelines) in zip(figure.subplots(2, 2).flat, results.items()):
+        for name, points in pipelines.items():
+            found = medians(points)
+            axes.plot(list(found), list(found.values()), "o-", ms=4, color=colors[name], label=name)
+        grows = line.startswith("image")
+        axes.set(xscale="log", yscale="log" if grows else "linear", xlabel=line)
+        axes.set_ylabel("ms a batch (median)")
+        axes.set_xticks(LINES[line], labels=[f"{value:,}" for value in LINES[line]])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        if not grows:
+            axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    figure.savefig(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="timings of each (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="a timing (%(default)s)")
+    parser.add_argument("--plot", type=Path, help="write a picture")
+    args = parser.parse_args()
+    results = measure(args.rounds, args.seconds)
+    print_table(results)
+    if args.plot:
+        draw(results, args.plot)
+
+
+if __name__ == "__main__":
+    main()
