@@ -1,20 +1,32 @@
 """mixup for people who train with Keras: one call turns a tf.data pipeline into a mixed one."""
 
-from keras_mixup import blend, coefficient, metrics, pairing, plot
+from keras_mixup import blend, coefficient, label_share, metrics, pairing, plot, schedule
 from keras_mixup.choice import choose
+from keras_mixup.class_weights import class_weights
 from keras_mixup.mix import Mix
+from keras_mixup.neighbors import nearest_neighbors, neighbor_pairs
 from keras_mixup.pairing import shuffled_pairs
-from keras_mixup.recipes import cutmix, mixup
+from keras_mixup.recipes import cmixup, cutmix, mixup, regmixup, remix
+from keras_mixup.with_clean import WithClean
 
 __all__ = [
     "Mix",
+    "WithClean",
     "blend",
     "choose",
+    "class_weights",
+    "cmixup",
     "coefficient",
     "cutmix",
+    "label_share",
     "metrics",
     "mixup",
+    "nearest_neighbors",
+    "neighbor_pairs",
     "pairing",
     "plot",
+    "regmixup",
+    "remix",
+    "schedule",
     "shuffled_pairs",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,7 +21,7 @@ def real(name: str, value: Any, *, high: float = math.inf) -> float:
     """A finite number in [0, high] as a Python float; NumPy scalars are numbers, bools are not."""
     limit = "at least 0" if high == math.inf else f"in [0, {high:g}]"
     rule = f"`{name}` must be a finite number {limit}."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         fail(TypeError, rule, "Pass a Python or NumPy number.", **{name: value})
     number = float(value)
     if not math.isfinite(number) or not 0 <= number <= high:
@@ -29,10 +29,17 @@ def real(name: str, value: Any, *, high: float = math.inf) -> float:
     return number
 
 
+def numbers(name: str, value: Any) -> tuple[float, ...]:
+    """A non-empty sequence of finite numbers >= 0."""
+    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)) or len(value) == 0:
+        fail(TypeError, f"`{name}` must be a sequence of numbers.", "Pass a list.", **{name: value})
+    return tuple(real(name, number) for number in value)
+
+
 def integer(name: str, value: Any, *, low: int) -> int:
     """An integer >= low as a Python int; NumPy integers are integers, bools and floats are not."""
     rule = f"`{name}` must be an integer, at least {low}."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
         fail(TypeError, rule, "Pass a Python or NumPy integer.", **{name: value})
     if value < low:
         fail(ValueError, rule, "Pass a larger value.", **{name: value})
@@ -47,6 +54,15 @@ def seed(value: Any) -> int | None:
     if value >= 2**63:
         fail(ValueError, "`seed` must fit in 64 bits.", "Pass a smaller integer.", seed=value)
     return value
+
+
+def two_seeds(value: Any) -> tuple[int | None, int | None]:
+    """Independent seeds for two streams; two of None for None."""
+    value = seed(value)
+    if value is None:
+        return None, None
+    first, second = np.random.SeedSequence(value % 2**64).generate_state(2)
+    return int(first), int(second)
 
 
 def flag(name: str, value: Any) -> bool:

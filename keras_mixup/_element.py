@@ -35,21 +35,23 @@ class Layout:
     Attributes:
         paired: the element is two structures, `(first, second)`.
         x_mixed: for every leaf of x, whether it is mixed (or kept).
-        classes: for every leaf of y, its number of classes, or None.
-        weighted: whether there are sample weights.
+        y: the rule of every leaf of y, bounding boxes with their weights.
+        sample_weight: the rule of every leaf of the sample weights.
         batch_size: the static batch size, or None.
         static: whether all shapes but the batch size are known.
     """
 
     paired: bool
     x_mixed: tuple[bool, ...]
-    classes: list[int | None]
-    weighted: bool
+    y: list[targets.Target]
+    sample_weight: list[targets.Target]
     batch_size: int | None
     static: bool
 
     @classmethod
-    def of(cls, element: tuple[Any, ...], num_classes: Any, keep: Sequence[str]) -> Layout:
+    def of(
+        cls, element: tuple[Any, ...], num_classes: Any, keep: Sequence[str], data_format: str
+    ) -> Layout:
         """The layout of an element given as tensors or specs.
 
         Raises:
@@ -58,19 +60,19 @@ class Layout:
         paired = _is_pair(element)
         first = element[0] if paired else element
         _check_tuple(first)
-        x, y = first[0], first[1]
-        weights = first[2] if len(first) == 3 else None
+        x, y = first[0], targets.weigh_boxes(first[1])
+        weights = _flat_weights(first[2] if len(first) == 3 else None)
         for leaf in _leaves(element, paired):
             _check_leaf(leaf)
         x_mixed = _mixed_leaves(x, keep)
         batch_size = _common_batch_size(_leaves(element, paired), element)
-        mixed = [leaf for leaf, is_mixed in zip(tf.nest.flatten(x), x_mixed) if is_mixed]
-        mixed += [*tf.nest.flatten(y), *_flat_weights(weights)]
+        images = [leaf for leaf, is_mixed in zip(tf.nest.flatten(x), x_mixed) if is_mixed]
+        mixed = [*images, *tf.nest.flatten(y), *weights]
         return cls(
             paired=paired,
             x_mixed=x_mixed,
-            classes=targets.classes_per_leaf(y, num_classes),
-            weighted=weights is not None,
+            y=targets.rules(y, num_classes, images, data_format),
+            sample_weight=[targets.pixel_rule(leaf, images, data_format) for leaf in weights],
             batch_size=batch_size,
             static=all(leaf.shape[1:].is_fully_defined() for leaf in mixed),
         )
@@ -83,27 +85,33 @@ class Layout:
 
     def _parts(self, single: tuple[Any, ...]) -> Parts:
         x = [leaf for leaf, mixed in zip(tf.nest.flatten(single[0]), self.x_mixed) if mixed]
-        y = tf.nest.flatten(single[1])
-        weights = _flat_weights(single[2]) if self.weighted else []
+        y = tf.nest.flatten(targets.weigh_boxes(single[1]))
+        weights = _flat_weights(single[2]) if self.sample_weight else []
         # Whole numbers are as good a weight as any, but their mixture is no whole number.
         weights = [w if w.dtype.is_floating else tf.cast(w, tf.float32) for w in weights]
         return Parts(x, y, weights)
 
-    def rebuild(self, element: tuple[Any, ...], mixed: Parts) -> tuple[Any, ...]:
-        """The element's structure, the first one's of a pair, with `mixed` in place."""
+    def rebuild(self, element: tuple[Any, ...], mixed: Parts, copies: int) -> tuple[Any, ...]:
+        """The element's structure, the first one's of a pair, with `mixed` in place.
+
+        Args:
+            element: the element that was mixed.
+            mixed: its parts, `copies` times as many rows.
+            copies: how often kept inputs are repeated along the batch.
+        """
         single = element[0] if self.paired else element
         fresh = iter(mixed.x)
         x = [
-            next(fresh) if is_mixed else leaf
+            next(fresh) if is_mixed else tf.concat([leaf] * copies, axis=0)
             for leaf, is_mixed in zip(tf.nest.flatten(single[0]), self.x_mixed)
         ]
         result = (
             tf.nest.pack_sequence_as(single[0], x),
-            tf.nest.pack_sequence_as(single[1], mixed.y),
+            tf.nest.pack_sequence_as(targets.weigh_boxes(single[1]), mixed.y),
         )
         if len(single) == 2:
             return result
-        if not self.weighted:
+        if not self.sample_weight:
             return (*result, None)
         return (*result, tf.nest.pack_sequence_as(single[2], mixed.sample_weight))
 

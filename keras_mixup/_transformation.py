@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_mixup import _arguments, targets
 from keras_mixup._config import Configurable
+from keras_mixup._dataset import as_seed, check_endless, largest_batch, map_in_place
 from keras_mixup._element import Layout, Parts
 
 # A draw from tfp's Beta costs about 0.1 ms whatever its size, so plans are drawn in blocks of
@@ -42,15 +43,32 @@ class Transformation(Configurable, abc.ABC):
     def supports_jit(self) -> bool:
         """Whether applying a plan can be compiled by XLA."""
 
+    @property
     @abc.abstractmethod
-    def check(self, paired: bool) -> None:
-        """Raise if this mix cannot be applied to elements of that kind."""
+    def scheduled(self) -> bool:
+        """Whether plans depend on the step of the training."""
+
+    @property
+    @abc.abstractmethod
+    def data_format(self) -> str | None:
+        """Where the channels of an image are; None where that does not matter."""
+
+    @property
+    def copies(self) -> int:
+        """Rows of the result for each row of the batch: 2 where the clean batch comes along."""
+        return 1
 
     @abc.abstractmethod
-    def draw_plans(self, rows: int, batch_size: Any, seed: tf.Tensor, *, paired: bool) -> Any:
+    def check(self, layout: Layout) -> None:
+        """Raise if this mix cannot be applied to elements of that layout."""
+
+    @abc.abstractmethod
+    def draw_plans(
+        self, rows: int, batch_size: Any, seed: tf.Tensor, step: tf.Tensor, *, paired: bool
+    ) -> Any:
         """Plans of `rows` batches at once: every tensor is `[rows, batch_size, ...]`.
 
-        Without the partners of a pairing that looks at the labels.
+        `step` is int64 `[rows]`. Without the partners of a pairing that looks at the labels.
         """
 
     @abc.abstractmethod
@@ -66,8 +84,10 @@ class Transformation(Configurable, abc.ABC):
         """The `[B]` partners of a plan."""
 
     @abc.abstractmethod
-    def blend_with(self, x: Any, x_partner: Any, plan: Any) -> tuple[Any, tf.Tensor]:
-        """`(x_mixed, share)` for given partners."""
+    def blend_with(
+        self, x: Any, x_partner: Any, y: Any, y_partner: Any, plan: Any
+    ) -> tuple[Any, tf.Tensor]:
+        """`(x_mixed, share)` for given partners; `share` is what labels are mixed with."""
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, *element: Any) -> Any:
@@ -82,24 +102,32 @@ class Transformation(Configurable, abc.ABC):
         """
         if len(element) == 1 and isinstance(element[0], tf.data.Dataset):
             return self._mix_dataset(element[0])
+        if self.scheduled:
+            _arguments.fail(
+                ValueError,
+                "A schedule counts the batches of a training, which a single call does not know.",
+                "Use ds.repeat().batch(n).apply(mix), and fit(steps_per_epoch=...).",
+                mix=self,
+            )
         element = _as_tensors(element)
         layout = self._layout(element)
         seed = self._generator.uniform_full_int([2], dtype=tf.int32)
-        return self._apply(element, self._draw(element, layout, seed), layout)
+        return self._apply(element, self._draw(element, layout, seed, 0), layout)
 
-    def draw_plan(self, element: tuple[Any, ...], seed: Any) -> Any:
+    def draw_plan(self, element: tuple[Any, ...], seed: Any, step: int = 0) -> Any:
         """Everything random about mixing this element; a pure function of its arguments.
 
         Args:
             element: `(x, y)`, `(x, y, sample_weight)`, or two of those.
             seed: int32 `[2]`.
+            step: the number of batches before this one, for a mix with a schedule.
 
         Returns:
             A `Plan` (of a choice: a `ChoicePlan`), which can also be made by hand.
         """
         element = _as_tensors(element)
         layout = self._layout(element)
-        return self._draw(element, layout, tf.convert_to_tensor(seed, tf.int32))
+        return self._draw(element, layout, tf.convert_to_tensor(seed, tf.int32), step)
 
     def apply_plan(self, element: tuple[Any, ...], plan: Any) -> Any:
         """Mix this element as the plan says; a pure function, without compilation.
@@ -117,15 +145,17 @@ class Transformation(Configurable, abc.ABC):
 
     def _layout(self, element: tuple[Any, ...]) -> Layout:
         """Where the mixed tensors are; raises for an element that cannot be mixed."""
-        layout = Layout.of(element, self.num_classes, self.keep)
-        self.check(layout.paired)
+        data_format = self.data_format or "channels_last"
+        layout = Layout.of(element, self.num_classes, self.keep, data_format)
+        self.check(layout)
         return layout
 
-    def _draw(self, element: Any, layout: Layout, seed: tf.Tensor) -> Any:
+    def _draw(self, element: Any, layout: Layout, seed: tf.Tensor, step: Any) -> Any:
         """The plan of one element, drawn for it alone."""
         plan_seed, partner_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
         size = _batch_size(element, layout)
-        plans = self.draw_plans(1, size, plan_seed, paired=layout.paired)
+        steps = tf.cast([step], tf.int64)
+        plans = self.draw_plans(1, size, plan_seed, steps, paired=layout.paired)
         plan = tf.nest.map_structure(lambda tensor: tensor[0], plans)
         if layout.paired or self.draws_ahead:
             return plan
@@ -142,25 +172,51 @@ class Transformation(Configurable, abc.ABC):
         self, element: Any, plan: Any, layout: Layout, mix_parts: Callable[..., Any]
     ) -> Any:
         first, second = layout.parts(element)
-        mixed, ids = mix_parts(first, second, plan, layout.classes)
+        mixed, ids = mix_parts(first, second, plan, layout.y, layout.sample_weight)
         # An assertion cannot stand inside a compiled function.
-        targets.assert_ids(ids, layout.classes)
-        return layout.rebuild(element, mixed)
+        targets.assert_ids(ids, layout.y)
+        return layout.rebuild(element, mixed, self.copies)
 
     def _mix_parts(
-        self, first: Parts, second: Parts | None, plan: Any, classes: list[int | None]
+        self,
+        first: Parts,
+        second: Parts | None,
+        plan: Any,
+        y_rules: list[targets.Target],
+        weight_rules: list[targets.Target],
     ) -> tuple[Parts, list[targets.IdRange]]:
         """Gather the partners, blend, mix the labels and the weights with the blend's share."""
         plan = self.fit_plan(plan, first.x[0].shape[0] or tf.shape(first.x[0])[0])
-        ids = targets.id_ranges(first.y if second is None else first.y + second.y, classes)
+        ids = targets.id_ranges(first.y if second is None else first.y + second.y, y_rules)
         if second is None:
             partner = self.partner(plan)
             second = tf.nest.map_structure(lambda leaf: tf.gather(leaf, partner), first)
-        x, share = self.blend_with(first.x, second.x, plan)
-        y = targets.mix(first.y, second.y, classes, share)
-        unlabelled: list[int | None] = [None] * len(first.sample_weight)
-        weights = targets.mix(first.sample_weight, second.sample_weight, unlabelled, share)
-        return Parts(x, y, weights), ids
+        rules = y_rules + weight_rules
+        numbers, numbers_partner = (
+            targets.soft(part.y + part.sample_weight, rules) for part in (first, second)
+        )
+        # A value for every pixel is blended by the same plan as the image.
+        images, images_partner = (
+            part.x + [leaf for leaf, rule in zip(leaves, rules) if rule.channel is not None]
+            for part, leaves in ((first, numbers), (second, numbers_partner))
+        )
+        blended, share = self.blend_with(
+            images, images_partner, numbers[: len(y_rules)], numbers_partner[: len(y_rules)], plan
+        )
+
+        def parts(images: list[tf.Tensor], share: tf.Tensor) -> Parts:
+            x, pixels = images[: len(first.x)], images[len(first.x) :]
+            mixed = targets.mix(numbers, numbers_partner, rules, share, pixels)
+            return Parts(x, mixed[: len(y_rules)], mixed[len(y_rules) :])
+
+        mixed = parts(blended, share)
+        if self.copies == 1:
+            return mixed, ids
+        clean = parts(images, tf.ones_like(share))
+        both = tf.nest.map_structure(
+            lambda a, b: tf.concat([tf.cast(a, b.dtype), b], axis=0), clean, mixed
+        )
+        return both, ids
 
     @functools.cached_property
     def _mix_parts_compiled(self) -> Callable[..., Any]:
@@ -180,23 +236,26 @@ class Transformation(Configurable, abc.ABC):
         if not isinstance(element, tuple):
             element = (element,)
         layout = self._layout(element)
+        if self.scheduled:
+            check_endless(dataset)
         seeds = tf.data.Dataset.random(self.seed, rerandomize_each_iteration=True)
-        seeds = seeds.batch(2, drop_remainder=True).map(_as_seed)
+        seeds = seeds.batch(2, drop_remainder=True).map(as_seed).enumerate()
 
-        def draw(element: Any, seed: tf.Tensor) -> tuple[Any, Any]:
-            return element, self._draw(element, layout, seed)
+        def draw(element: Any, numbered_seed: Any) -> tuple[Any, Any]:
+            step, seed = numbered_seed
+            return element, self._draw(element, layout, seed, step)
 
         def mix(element: Any, plan: Any) -> Any:
             return self._apply(element, plan, layout)
 
-        largest = layout.batch_size or _largest_batch(dataset)
+        largest = layout.batch_size or largest_batch(dataset)
         if largest is None or not self.draws_ahead:
             planned = tf.data.Dataset.zip((dataset, seeds)).map(draw)
         else:
             plans = self._plans_ahead(seeds, largest, layout.paired)
             planned = tf.data.Dataset.zip((dataset, plans))
         if layout.static and self.supports_jit:
-            return _map_in_place(planned, mix)
+            return map_in_place(planned, mix)
         return planned.map(mix)
 
     def _plans_ahead(
@@ -204,8 +263,12 @@ class Transformation(Configurable, abc.ABC):
     ) -> tf.data.Dataset:
         """An endless stream of plans, drawn in blocks."""
         rows = max(1, min(_BLOCK_BATCHES, _BLOCK_EXAMPLES // batch_size))
-        blocks = seeds.map(lambda seed: self.draw_plans(rows, batch_size, seed, paired=paired))
-        return blocks.unbatch()
+
+        def draw(block: tf.Tensor, seed: tf.Tensor) -> Any:
+            steps = block * rows + tf.range(rows, dtype=tf.int64)
+            return self.draw_plans(rows, batch_size, seed, steps, paired=paired)
+
+        return seeds.map(draw).unbatch()
 
 
 def first_rows(tensor: tf.Tensor, size: Any) -> tf.Tensor:
@@ -215,55 +278,6 @@ def first_rows(tensor: tf.Tensor, size: Any) -> tf.Tensor:
 
 def _batch_size(element: Any, layout: Layout) -> Any:
     return layout.batch_size or tf.shape(tf.nest.flatten(element)[0])[0]
-
-
-def _largest_batch(dataset: tf.data.Dataset) -> int | None:
-    """The size of all batches but a smaller last one, where TensorFlow can tell it."""
-    if not tf.executing_eagerly():
-        return None
-    variant = tf.data.experimental.to_variant(dataset)
-    size = int(tf.raw_ops.ComputeBatchSize(input_dataset=variant))
-    return size if size > 0 else None
-
-
-def _map_in_place(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
-    """`dataset.map(function)`, run in the thread that asks for the element.
-
-    `Dataset.map` hands each call to a thread pool, which for a function of one compiled op costs
-    more than the function, and lets several calls compete for the memory bus. The option to run
-    in place exists only on the op. The function may not hold control flow.
-    """
-    specs = dataset.element_spec
-
-    @tf.function(autograph=False)
-    def flat(*tensors: tf.Tensor) -> Any:
-        return function(*tf.nest.pack_sequence_as(specs, tensors))
-
-    concrete = flat.get_concrete_function(*tf.nest.flatten(specs))
-    result = tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), concrete.structured_outputs
-    )
-    leaves = tf.nest.flatten(result)
-    variant = tf.raw_ops.MapDataset(
-        input_dataset=tf.data.experimental.to_variant(dataset),
-        other_arguments=concrete.captured_inputs,
-        f=concrete,
-        output_types=[leaf.dtype for leaf in leaves],
-        output_shapes=[leaf.shape for leaf in leaves],
-        use_inter_op_parallelism=False,
-        preserve_cardinality=True,
-        force_synchronous=True,
-    )
-    mapped = tf.data.experimental.from_variant(variant, result)
-    # A variant does not keep alive what Python objects own: lookup tables and generators that
-    # the dataset's own functions use.
-    mapped._keras_mixup_source = (dataset, concrete)
-    return mapped
-
-
-def _as_seed(pair: tf.Tensor) -> tf.Tensor:
-    """Two draws of `Dataset.random`, int64 in [0, 2^32), as an int32 seed."""
-    return tf.bitcast(tf.cast(pair, tf.uint32), tf.int32)
 
 
 def _as_tensors(element: tuple[Any, ...]) -> tuple[Any, ...]:

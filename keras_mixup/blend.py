@@ -6,7 +6,8 @@ int32 `[B, 2]`, random bits for what the blend draws itself, example by example.
 with it, and not with lam.
 
 A blend made of ops that XLA compiles says so with a class attribute `supports_jit = True`; then a
-pipeline runs it as one pass over memory.
+pipeline runs it as one pass over memory. One that leaves both images whole, so that bounding boxes
+stay true, says `keeps_all = True`. Labels per pixel are blended like images, by the same plan.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Identity(Configurable):
     """x~ = x. The share of the original is 1."""
 
     supports_jit: ClassVar[bool] = True
+    keeps_all: ClassVar[bool] = True
 
     def __call__(
         self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
@@ -72,6 +74,7 @@ class Linear(Configurable):
 
     dtype: str | None = None
     supports_jit: ClassVar[bool] = True
+    keeps_all: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments, targets
+from keras_mixup._element import Layout
 from keras_mixup._transformation import Transformation, first_rows
 from keras_mixup.blend import Identity
 from keras_mixup.coefficient import Constant
@@ -46,6 +47,7 @@ class Choice(Transformation):
         for name in ("mixes", "weights", "keep"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "num_classes", targets.check_num_classes(self.num_classes))
+        _agreed("data_format", [mix.data_format for mix in self.mixes], None)
 
     @property
     def draws_ahead(self) -> bool:
@@ -55,12 +57,20 @@ class Choice(Transformation):
     def supports_jit(self) -> bool:
         return all(mix.supports_jit for mix in self.mixes)
 
-    def check(self, paired: bool) -> None:
+    @property
+    def scheduled(self) -> bool:
+        return any(mix.scheduled for mix in self.mixes)
+
+    @property
+    def data_format(self) -> str | None:
+        return next((mix.data_format for mix in self.mixes if mix.data_format), None)
+
+    def check(self, layout: Layout) -> None:
         for mix in self.mixes:
-            mix.check(paired)
+            mix.check(layout)
 
     def draw_plans(
-        self, rows: int, batch_size: Any, seed: tf.Tensor, *, paired: bool
+        self, rows: int, batch_size: Any, seed: tf.Tensor, step: tf.Tensor, *, paired: bool
     ) -> ChoicePlan:
         seeds = tf.unstack(tf.random.split(seed, 1 + len(self.mixes), alg="philox"))
         width = 1 if self.per_batch else batch_size
@@ -69,7 +79,7 @@ class Choice(Transformation):
         edges = tf.constant(list(itertools.accumulate(self.weights))[:-1], tf.float32)
         chosen = tf.reduce_sum(tf.cast(chance[..., tf.newaxis] >= edges, tf.int32), axis=-1)
         plans = [
-            mix.draw_plans(rows, batch_size, mix_seed, paired=paired)
+            mix.draw_plans(rows, batch_size, mix_seed, step, paired=paired)
             for mix, mix_seed in zip(self.mixes, seeds[1:])
         ]
         return ChoicePlan(tf.broadcast_to(chosen, [rows, batch_size]), tuple(plans))
@@ -92,8 +102,13 @@ class Choice(Transformation):
         partners = [mix.partner(part) for mix, part in zip(self.mixes, plan.plans)]
         return _select(plan.chosen, partners)
 
-    def blend_with(self, x: Any, x_partner: Any, plan: ChoicePlan) -> tuple[Any, tf.Tensor]:
-        results = [mix.blend_with(x, x_partner, part) for mix, part in zip(self.mixes, plan.plans)]
+    def blend_with(
+        self, x: Any, x_partner: Any, y: Any, y_partner: Any, plan: ChoicePlan
+    ) -> tuple[Any, tf.Tensor]:
+        results = [
+            mix.blend_with(x, x_partner, y, y_partner, part)
+            for mix, part in zip(self.mixes, plan.plans)
+        ]
         x_mixed = tf.nest.map_structure(
             lambda *leaves: _select(plan.chosen, leaves), *(result[0] for result in results)
         )
@@ -156,6 +171,13 @@ def choose(
                 TypeError,
                 "`choose` chooses between mixes.",
                 "Pass what mixup(...), cutmix(...) or choose(...) return, or None.",
+                mix=mix,
+            )
+        if mix is not None and mix.copies > 1:
+            _arguments.fail(
+                ValueError,
+                "All members of a choice must return batches of one size.",
+                "Choose inside: WithClean(choose(...)).",
                 mix=mix,
             )
     given = [mix for mix in mixes if mix is not None]

@@ -3,6 +3,11 @@
 lam is float32, in [0, 1], and is the share of the *original*. The last axis of `shape` is the
 batch; axes before it are independent batches, so that many can be drawn at once. `seed` is an
 int32 tensor of shape `[2]`: the same seed always gives the same draw.
+
+A number that changes over the training is given as a schedule: a function of the step, which is the
+number of batches before this one, such as `schedule.Window` or a
+`keras.optimizers.schedules.LearningRateSchedule`. A coefficient with a schedule says so with
+`scheduled = True` and takes the steps of its batches, int64 of `shape[:-1]`, as a third argument.
 """
 
 from __future__ import annotations
@@ -14,8 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import _arguments
+from keras_mixup import _arguments, schedule
 from keras_mixup._config import Configurable
+from keras_mixup.schedule import Schedule
 
 # Below this, float32 holds nothing between 0 and 1 that a draw would hit, and the sampler's
 # log(U) / alpha overflows.
@@ -26,6 +32,20 @@ class Coefficient(Protocol):
     """Anything that draws lam."""
 
     def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor: ...
+
+
+def is_scheduled(coefficient: Coefficient) -> bool:
+    """Whether a coefficient depends on the step of the training."""
+    return getattr(coefficient, "scheduled", False)
+
+
+def draw(
+    coefficient: Coefficient, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None
+) -> tf.Tensor:
+    """lam of `shape`, for the steps `shape[:-1]` where that matters."""
+    if not is_scheduled(coefficient):
+        return coefficient(shape, seed)
+    return coefficient(shape, seed, step)  # type: ignore[call-arg]  # as its `scheduled` says
 
 
 def _distributions() -> Any:
@@ -49,8 +69,8 @@ class Beta(Configurable):
     where a ratio of gamma draws gives 1/2. alpha = 0 is off: lam = 1.
 
     Args:
-        alpha: concentration, >= 0 and finite. Small alpha keeps lam near 0 or 1, alpha = 1 is the
-            uniform distribution, large alpha gives lam near 1/2.
+        alpha: concentration, >= 0 and finite, or a schedule of it. Small alpha keeps lam near 0 or
+            1, alpha = 1 is the uniform distribution, large alpha gives lam near 1/2.
 
     Returns (when called):
         float32 of `shape`, in [0, 1].
@@ -63,12 +83,23 @@ class Beta(Configurable):
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
     """
 
-    alpha: float
+    alpha: float | Schedule
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", _arguments.real("alpha", self.alpha))
+        object.__setattr__(self, "alpha", schedule.checked("alpha", self.alpha))
 
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+    @property
+    def scheduled(self) -> bool:
+        return callable(self.alpha)
+
+    def __call__(
+        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        if callable(self.alpha):
+            alphas = schedule.values("alpha", self.alpha, step)[..., tf.newaxis]
+            positive = tf.broadcast_to(tf.maximum(alphas, _SMALLEST_ALPHA), shape)
+            lam = _distributions().Beta(positive, positive).sample(seed=seed)
+            return tf.where(alphas == 0, 1.0, lam)
         if self.alpha == 0:
             return tf.ones(shape, tf.float32)
         alpha = np.float32(max(self.alpha, _SMALLEST_ALPHA))
@@ -158,8 +189,14 @@ class Majority(Configurable):
 
     coefficient: Coefficient
 
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
-        lam = self.coefficient(shape, seed)
+    @property
+    def scheduled(self) -> bool:
+        return is_scheduled(self.coefficient)
+
+    def __call__(
+        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        lam = draw(self.coefficient, shape, seed, step)
         return tf.maximum(lam, 1 - lam)
 
 
@@ -169,21 +206,31 @@ class Sometimes(Configurable):
 
     Args:
         coefficient: where lam comes from.
-        probability: chance of mixing, in [0, 1], drawn per example.
+        probability: chance of mixing, in [0, 1], drawn per example; or a schedule of it.
     """
 
     coefficient: Coefficient
-    probability: float
+    probability: float | Schedule
 
     def __post_init__(self) -> None:
-        probability = _arguments.real("probability", self.probability, high=1)
+        probability = schedule.checked("probability", self.probability, high=1)
         object.__setattr__(self, "probability", probability)
 
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+    @property
+    def scheduled(self) -> bool:
+        return callable(self.probability) or is_scheduled(self.coefficient)
+
+    def __call__(
+        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
+    ) -> tf.Tensor:
         lam_seed, chance_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
-        lam = self.coefficient(shape, lam_seed)
+        lam = draw(self.coefficient, shape, lam_seed, step)
         chance = tf.random.stateless_uniform(shape, chance_seed, alg="philox")
-        return tf.where(chance < self.probability, lam, 1.0)
+        probability = self.probability
+        if callable(probability):
+            probability = schedule.values("probability", probability, step, high=1)
+            probability = probability[..., tf.newaxis]
+        return tf.where(chance < probability, lam, 1.0)
 
 
 @dataclass(frozen=True)
@@ -192,5 +239,11 @@ class PerBatch(Configurable):
 
     coefficient: Coefficient
 
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
-        return tf.broadcast_to(self.coefficient([*shape[:-1], 1], seed), shape)
+    @property
+    def scheduled(self) -> bool:
+        return is_scheduled(self.coefficient)
+
+    def __call__(
+        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        return tf.broadcast_to(draw(self.coefficient, [*shape[:-1], 1], seed, step), shape)

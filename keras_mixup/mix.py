@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_mixup import _arguments, targets
+from keras_mixup._element import Layout
 from keras_mixup._transformation import Transformation, first_rows
 from keras_mixup.blend import Blend, Linear
-from keras_mixup.coefficient import Beta, Coefficient
+from keras_mixup.coefficient import Beta, Coefficient, draw, is_scheduled
+from keras_mixup.label_share import LabelShare
 from keras_mixup.pairing import Pairing, random_cycles, shorten_cycle
 
 
@@ -41,6 +43,8 @@ class Mix(Transformation):
         blend: how two examples become one, `(x, x_partner, lam, seed) -> (x_mixed, share)`.
         pairing: who mixes with whom, `(batch_size, y, seed) -> partner`; None is
             `pairing.Cyclic()`. Datasets of pairs take None.
+        label_share: whose label it is, `(share, y, y_partner) -> share of the label`; None mixes
+            labels with the share of the inputs.
         num_classes: number of classes of integer labels; a structure like y's for several outputs.
         keep: names of inputs left as they are, such as `("id",)`, `("meta/file",)`, or `("1",)` for
             the second of a tuple.
@@ -54,6 +58,7 @@ class Mix(Transformation):
     coefficient: Coefficient = field(default_factory=lambda: Beta(0.2))
     blend: Blend = field(default_factory=Linear)
     pairing: Pairing | None = None
+    label_share: LabelShare | None = None
     num_classes: Any = None
     keep: Sequence[str] = ()
     seed: int | None = None
@@ -65,6 +70,8 @@ class Mix(Transformation):
         }
         if self.pairing is not None:
             signatures["pairing"] = "(batch_size, y, seed) -> partner"
+        if self.label_share is not None:
+            signatures["label_share"] = "(share, y, y_partner) -> share"
         for name, signature in signatures.items():
             _arguments.part(name, getattr(self, name), signature)
         set_field = object.__setattr__
@@ -80,18 +87,44 @@ class Mix(Transformation):
     def supports_jit(self) -> bool:
         return getattr(self.blend, "supports_jit", False)
 
-    def check(self, paired: bool) -> None:
-        if paired and self.pairing is not None:
+    @property
+    def scheduled(self) -> bool:
+        return is_scheduled(self.coefficient)
+
+    @property
+    def data_format(self) -> str | None:
+        return getattr(self.blend, "data_format", None)
+
+    def check(self, layout: Layout) -> None:
+        if layout.paired and self.pairing is not None:
             _arguments.fail(
                 ValueError,
                 "A dataset of pairs says itself who mixes with whom.",
                 "Drop `pairing`, or give batches of (x, y).",
                 pairing=self.pairing,
             )
+        if any(rule.boxes for rule in layout.y) and not getattr(self.blend, "keeps_all", False):
+            _arguments.fail(
+                ValueError,
+                "Bounding boxes can only be mixed where both images stay whole.",
+                "Use mixup, or leave the boxes out of y.",
+                blend=self.blend,
+            )
+        if self.label_share is not None and (
+            len(layout.y) != 1 or layout.y[0].boxes or layout.y[0].channel is not None
+        ):
+            _arguments.fail(
+                ValueError,
+                "`label_share` needs y to be one output with a label for each example.",
+                "Drop it for masks, boxes and several outputs.",
+                label_share=self.label_share,
+            )
 
-    def draw_plans(self, rows: int, batch_size: Any, seed: tf.Tensor, *, paired: bool) -> Plan:
+    def draw_plans(
+        self, rows: int, batch_size: Any, seed: tf.Tensor, step: tf.Tensor, *, paired: bool
+    ) -> Plan:
         seeds = tf.unstack(tf.random.split(seed, 3, alg="philox"))
-        lam = self.coefficient([rows, batch_size], seeds[0])
+        lam = draw(self.coefficient, [rows, batch_size], seeds[0], step)
         shape = [rows, batch_size, 2]
         bits = tf.random.stateless_uniform(shape, seeds[1], None, None, tf.int32, alg="philox")
         if paired or self.pairing is not None:
@@ -118,8 +151,13 @@ class Mix(Transformation):
     def partner(self, plan: Plan) -> tf.Tensor:
         return plan.partner
 
-    def blend_with(self, x: Any, x_partner: Any, plan: Plan) -> tuple[Any, tf.Tensor]:
-        return self.blend(x, x_partner, plan.lam, plan.seed)
+    def blend_with(
+        self, x: Any, x_partner: Any, y: Any, y_partner: Any, plan: Plan
+    ) -> tuple[Any, tf.Tensor]:
+        x_mixed, share = self.blend(x, x_partner, plan.lam, plan.seed)
+        if self.label_share is None:
+            return x_mixed, share
+        return x_mixed, self.label_share(share, y[0], y_partner[0])
 
 
 def _checked_partner(partner: Any, batch_size: Any) -> tf.Tensor:

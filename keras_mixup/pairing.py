@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments
@@ -43,6 +42,102 @@ class Cyclic(Configurable):
 
     def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor:
         return random_cycles(1, batch_size, seed)[0]
+
+
+@dataclass(frozen=True)
+class SameClass(Configurable):
+    """A random cycle through the examples of each class: partners have the same label.
+
+    An example alone in its class is its own partner.
+
+    Returns (when called):
+        int32 `[batch_size]`. `y` is one output: ids `[B]`, `[B, 1]`, or soft labels `[B, K]`, whose
+        largest entry is the class.
+
+    References:
+        The ablation of Zhang et al., 2017, arXiv:1710.09412: no gain over plain training.
+    """
+
+    def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor:
+        label = self._label(y)
+        bits = tf.random.stateless_uniform([batch_size], seed, None, None, tf.int32, alg="philox")
+        shuffled = tf.argsort(bits)
+        order = tf.gather(shuffled, tf.argsort(tf.gather(label, shuffled), stable=True))  # [B]
+        label = tf.gather(label, order)
+        # In this order classes are runs: everybody's successor is the next one, the last one's is
+        # the first of the run.
+        starts = tf.searchsorted(label, label, side="left")
+        ends = tf.searchsorted(label, label, side="right")
+        following = tf.range(1, batch_size + 1)
+        successor = tf.gather(order, tf.where(following < ends, following, starts))
+        return tf.scatter_nd(order[:, tf.newaxis], successor, [batch_size])
+
+    @staticmethod
+    def _label(y: Any) -> tf.Tensor:
+        if not isinstance(y, tf.Tensor) or y.shape.rank not in (1, 2):
+            _arguments.fail(
+                ValueError,
+                "Same-class pairs need one output of class ids or soft labels.",
+                "Give y as [B] or [B, K].",
+                y=y,
+            )
+        if y.dtype.is_integer:
+            return tf.reshape(y, [-1])
+        if y.shape.rank == 1 or y.shape[1] == 1:
+            _arguments.fail(
+                ValueError,
+                "A regression target has no class.",
+                "Use pairing.Closeness for targets that are numbers.",
+                y=y,
+            )
+        return tf.argmax(y, axis=-1)
+
+
+@dataclass(frozen=True)
+class Closeness(Configurable):
+    """Partners drawn by the closeness of their targets, for regression.
+
+        P(j | i) proportional to exp(-||y_i - y_j||^2 / (2 bandwidth^2)),    j != i
+
+    Args:
+        bandwidth: of the kernel, > 0, in the units of y. Scale targets of several columns first.
+
+    Returns (when called):
+        int32 `[batch_size]`. `y` is one float output `[B, ...]`.
+
+    References:
+        Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775 (its variant inside a batch).
+    """
+
+    bandwidth: float
+
+    def __post_init__(self) -> None:
+        bandwidth = _arguments.real("bandwidth", self.bandwidth)
+        if bandwidth == 0:
+            _arguments.fail(
+                ValueError,
+                "`bandwidth` must be positive.",
+                "Give it in the units of y.",
+                bandwidth=self.bandwidth,
+            )
+        object.__setattr__(self, "bandwidth", bandwidth)
+
+    def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor:
+        if not isinstance(y, tf.Tensor) or not y.dtype.is_floating:
+            _arguments.fail(
+                ValueError,
+                "The kernel compares float targets of one output.",
+                "Cast y, or use another pairing for class ids and several outputs.",
+                y=y,
+            )
+        y = tf.reshape(tf.cast(y, tf.float32), [batch_size, -1])
+        distance = tf.reduce_sum((y[:, tf.newaxis] - y) ** 2, axis=-1)  # [B, B]
+        logits = -distance / (2 * self.bandwidth**2)
+        # Shifted by the closest other, so that an example far from all still draws its neighbour.
+        others = tf.linalg.set_diag(logits, tf.fill([batch_size], logits.dtype.min))
+        others -= tf.reduce_max(others, axis=-1, keepdims=True)
+        drawn = tf.random.stateless_categorical(others, 1, seed, tf.int32)
+        return drawn[:, 0]
 
 
 def random_cycles(rows: Any, batch_size: Any, seed: tf.Tensor) -> tf.Tensor:
@@ -95,11 +190,7 @@ def shuffled_pairs(
         The two loaders of Zhang et al., 2017, arXiv:1710.09412.
     """
     buffer_size = _arguments.integer("buffer_size", buffer_size, low=1)
-    seed = _arguments.seed(seed)
-    seeds: list[int | None] = [None, None]
-    if seed is not None:
-        words = np.random.SeedSequence(seed % 2**64).generate_state(2)
-        seeds = [int(word) for word in words]
+    seeds = _arguments.two_seeds(seed)
 
     def transform(dataset: tf.data.Dataset) -> tf.data.Dataset:
         first, second = (dataset.shuffle(buffer_size, seed=stream_seed) for stream_seed in seeds)

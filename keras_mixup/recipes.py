@@ -8,17 +8,20 @@ from typing import Any
 from keras_mixup import _arguments
 from keras_mixup.blend import Box, Linear
 from keras_mixup.coefficient import Beta, Coefficient, PerBatch, Sometimes
+from keras_mixup.label_share import Remix
 from keras_mixup.mix import Mix
-from keras_mixup.pairing import Pairing
+from keras_mixup.pairing import Closeness, Pairing
+from keras_mixup.schedule import Schedule
+from keras_mixup.with_clean import WithClean
 
 
 def mixup(
-    alpha: float = 0.2,
+    alpha: float | Schedule = 0.2,
     *,
     num_classes: Any = None,
     seed: int | None = None,
     per_batch: bool = False,
-    probability: float = 1.0,
+    probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
@@ -72,12 +75,12 @@ def mixup(
 
 
 def cutmix(
-    alpha: float = 1.0,
+    alpha: float | Schedule = 1.0,
     *,
     num_classes: Any = None,
     seed: int | None = None,
     per_batch: bool = False,
-    probability: float = 1.0,
+    probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
@@ -122,10 +125,144 @@ def cutmix(
     )
 
 
-def _beta(alpha: float, probability: float, per_batch: bool) -> Coefficient:
+def regmixup(
+    alpha: float | Schedule = 20.0,
+    *,
+    num_classes: Any = None,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float | Schedule = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+) -> WithClean:
+    """RegMixup: the clean batch and its mixup twin in one batch, B rows become 2 B.
+
+        loss = 1/2 loss(x, y) + 1/2 loss(x~, y~),    x~, y~ from mixup
+
+    The mean over the batch is the paper's sum with eta = 1, up to the factor 1/2.
+
+    Args:
+        alpha: concentration of the Beta. Default 20, the paper's for CIFAR-10; it took 10 for
+            CIFAR-100.
+        num_classes, seed, per_batch, probability, pairing, keep, dtype: as in `mixup`.
+
+    Returns:
+        A `WithClean`, used as in `mixup`; other methods: `WithClean(cutmix(...))`.
+
+    Example:
+        >>> train = ds.batch(64).apply(regmixup(num_classes=10, seed=0))  # batches of 128
+
+    References:
+        Pinto, Yang, Lim, Torr, Dokania, 2022, arXiv:2206.14502.
+    """
+    return WithClean(
+        mixup(
+            alpha,
+            num_classes=num_classes,
+            seed=seed,
+            per_batch=per_batch,
+            probability=probability,
+            pairing=pairing,
+            keep=keep,
+            dtype=dtype,
+        )
+    )
+
+
+def remix(
+    class_counts: Sequence[float],
+    alpha: float | Schedule = 1.0,
+    *,
+    kappa: float = 3.0,
+    tau: float = 0.5,
+    num_classes: Any = None,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float | Schedule = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+) -> Mix:
+    """Remix: mixup whose label goes to the minority class, for imbalanced data.
+
+        x~ = lam x_i + (1 - lam) x_j
+        y~ = s y_i + (1 - s) y_j,    s = 0, 1 or lam; see `label_share.Remix`
+
+    Args:
+        class_counts: training examples of every class, in the order of the classes, > 0.
+        alpha: concentration of the Beta, >= 0. Default 1, as in the paper.
+        kappa: ratio of counts from which a class is the minority, >= 1. Default 3, the paper's.
+        tau: largest share that gives way to the minority, in [0, 1]. Default 0.5, the paper's.
+        num_classes, seed, per_batch, probability, pairing, keep, dtype: as in `mixup`.
+
+    Returns:
+        A `Mix`, used as in `mixup`. y must be one output of classes.
+
+    Raises:
+        TypeError, ValueError: as `mixup`; counts that are not positive or not one for each class.
+
+    Example:
+        >>> train = ds.batch(128).apply(remix([500, 100] + [20] * 8, num_classes=10, seed=0))
+
+    References:
+        Chou, Chang, Pan, Wei, Juan, 2020, arXiv:2007.03943.
+    """
+    return Mix(
+        coefficient=_beta(alpha, probability, per_batch),
+        blend=Linear(dtype),
+        pairing=pairing,
+        label_share=Remix(class_counts, kappa, tau),
+        num_classes=num_classes,
+        keep=keep,
+        seed=seed,
+    )
+
+
+def cmixup(
+    alpha: float | Schedule = 2.0,
+    *,
+    bandwidth: float,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float | Schedule = 1.0,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+) -> Mix:
+    """C-Mixup: mixup for regression, with partners drawn by the closeness of their targets.
+
+        P(j | i) proportional to exp(-||y_i - y_j||^2 / (2 bandwidth^2)),    j != i
+
+    Args:
+        alpha: concentration of the Beta, >= 0. Default 2, the paper's for most data sets.
+        bandwidth: of the kernel, > 0, in the units of y; the paper took 0.05 to 20, by data set.
+        seed, per_batch, probability, keep, dtype: as in `mixup`.
+
+    Returns:
+        A `Mix`, used as in `mixup`, for batches with one float output. Not for pairs.
+
+    Raises:
+        TypeError, ValueError: as `mixup`; targets that are ids or several outputs.
+
+    Example:
+        >>> targets = ds.map(lambda x, y: (x, tf.cast(y, tf.float32)))
+        >>> train = targets.batch(128).apply(cmixup(bandwidth=1.5, seed=0))
+
+    References:
+        Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775.
+    """
+    return Mix(
+        coefficient=_beta(alpha, probability, per_batch),
+        blend=Linear(dtype),
+        pairing=Closeness(bandwidth),
+        keep=keep,
+        seed=seed,
+    )
+
+
+def _beta(alpha: Any, probability: Any, per_batch: bool) -> Coefficient:
     """lam ~ Beta(alpha, alpha), with the two options that every recipe shares."""
     lam: Coefficient = Beta(alpha)
-    probability = _arguments.real("probability", probability, high=1)
-    if probability < 1:
+    if callable(probability) or _arguments.real("probability", probability, high=1) < 1:
         lam = Sometimes(lam, probability)
     return PerBatch(lam) if _arguments.flag("per_batch", per_batch) else lam

@@ -27,33 +27,112 @@ def check_num_classes(num_classes: Any) -> Any:
     return _arguments.integer("num_classes", num_classes, low=1)
 
 
-def classes_per_leaf(y: Any, num_classes: Any) -> list[int | None]:
-    """The number of classes of every leaf of `y`, None for a leaf that is mixed as numbers.
+class Target(NamedTuple):
+    """How one leaf of y is mixed.
+
+    Attributes:
+        classes: the number of classes of integer ids; None for a leaf of numbers.
+        channel: of a label per pixel, which is blended like an image, the axis of its classes, -1
+            or -3; None for a label per example.
+        expand: the leaf lacks that axis.
+        boxes: the leaf belongs to bounding boxes: `boxes`, `labels` and `weights` follow each
+            other in this order.
+    """
+
+    classes: int | None = None
+    channel: int | None = None
+    expand: bool = False
+    boxes: bool = False
+
+
+def rules(y: Any, num_classes: Any, images: list[Any], data_format: str) -> list[Target]:
+    """The rule of every leaf of `y`.
 
     Args:
-        y: tensors or tensor specs, nested as the dataset's labels are.
+        y: tensors or tensor specs, nested as the dataset's labels are, boxes with their weights.
         num_classes: None, one number for every leaf of ids, or a structure like `y`'s.
+        images: the mixed inputs, as tensors or specs.
+        data_format: where the channels of an image are.
 
     Raises:
         ValueError: ids without `num_classes`, `num_classes` that contradicts a width, labels that
-            are neither ids nor floats.
+            are neither ids nor floats, a mask of another size than the image.
     """
     strict = not _nested(y) or _nested(num_classes)
-    return [_classes(leaf, n, strict) for leaf, n in _matched(y, num_classes)]
+    found = []
+    for leaf, n, is_box in _matched(y, num_classes):
+        rule = Target(boxes=True) if is_box else pixel_rule(leaf, images, data_format)
+        if not is_box:
+            rule = rule._replace(classes=_classes(leaf, n, strict, rule.channel is not None))
+        found.append(rule)
+    return found
 
 
-def _matched(y: Any, num_classes: Any) -> list[tuple[Any, int | None]]:
-    """Every leaf of y with its number of classes, in the order of tf.nest.flatten."""
-    if not _nested(num_classes):
-        return [(leaf, num_classes) for leaf in tf.nest.flatten(y)]
-    if isinstance(y, Mapping) and isinstance(num_classes, Mapping):
-        same = y.keys() == num_classes.keys()
-        branches = [(y[key], num_classes[key]) for key in sorted(y)] if same else []
+def is_boxes(y: Any) -> bool:
+    """Keras's form of bounding boxes: a dictionary of `boxes` `[B, N, 4]` and `labels` `[B, N]`."""
+    return (
+        isinstance(y, Mapping)
+        and {"boxes", "labels"} <= set(y) <= {"boxes", "labels", "weights"}
+        and getattr(getattr(y["boxes"], "shape", None), "rank", None) == 3
+        and y["boxes"].shape[-1] == 4
+    )
+
+
+def weigh_boxes(y: Any) -> Any:
+    """`y` with weights beside all bounding boxes: 1, and 0 for padding, whose label is -1."""
+    if is_boxes(y):
+        labels = y["labels"]
+        if "weights" in y:
+            return dict(y)
+        if isinstance(labels, tf.TensorSpec):
+            return {**y, "weights": tf.TensorSpec(labels.shape, tf.float32)}
+        return {**y, "weights": tf.cast(labels != -1, tf.float32)}
+    if isinstance(y, Mapping):
+        return {key: weigh_boxes(value) for key, value in y.items()}
+    if isinstance(y, (tuple, list)):
+        values = [weigh_boxes(value) for value in y]
+        return type(y)(*values) if hasattr(y, "_fields") else type(y)(values)
+    return y
+
+
+def pixel_rule(leaf: Any, images: list[Any], data_format: str) -> Target:
+    """A `Target` with a channel if the leaf has a value for every pixel of an image."""
+    channel = -1 if data_format == "channels_last" else -3
+    for image in images:
+        rank = image.shape.rank
+        if rank < 4 or leaf.shape.rank not in (rank - 1, rank):
+            continue
+        expand = leaf.shape.rank == rank - 1
+        size = _without(image.shape, channel)
+        if size.is_compatible_with(leaf.shape if expand else _without(leaf.shape, channel)):
+            return Target(channel=channel, expand=expand)
+    return Target()
+
+
+def _without(shape: tf.TensorShape, axis: int) -> tf.TensorShape:
+    axis += shape.rank
+    return shape[:axis].concatenate(shape[axis + 1 :])
+
+
+def _matched(y: Any, num_classes: Any) -> list[tuple[Any, int | None, bool]]:
+    """Every leaf of y, its number of classes, and whether it belongs to bounding boxes."""
+    if is_boxes(y):
+        return [(leaf, None, True) for leaf in tf.nest.flatten(y)]
+    if isinstance(y, Mapping):
+        keys = sorted(y)
+        parts: Any = dict.fromkeys(keys, num_classes)
+        if _nested(num_classes):
+            parts = num_classes if isinstance(num_classes, Mapping) else {}
+        branches = [(y[key], parts[key]) for key in keys] if parts.keys() == y.keys() else None
+    elif isinstance(y, (tuple, list)):
+        numbers = num_classes if _nested(num_classes) else (num_classes,) * len(y)
+        same = isinstance(numbers, tuple) and len(numbers) == len(y)
+        branches = list(zip(y, numbers)) if same else None
     else:
-        same = isinstance(y, (tuple, list)) and isinstance(num_classes, tuple)
-        same = same and len(y) == len(num_classes)
-        branches = list(zip(y, num_classes)) if same else []
-    if not same:
+        if not _nested(num_classes):
+            return [(y, num_classes, False)]
+        branches = None
+    if branches is None:
         _arguments.fail(
             ValueError,
             "`num_classes` must have the structure of y, or be one number.",
@@ -61,15 +140,15 @@ def _matched(y: Any, num_classes: Any) -> list[tuple[Any, int | None]]:
             num_classes=num_classes,
             y=y,
         )
-    return [pair for branch in branches for pair in _matched(*branch)]
+    return [leaf for branch in branches for leaf in _matched(*branch)]
 
 
 def _nested(value: Any) -> bool:
     return isinstance(value, (Mapping, tuple, list))
 
 
-def _classes(y: Any, num_classes: int | None, strict: bool) -> int | None:
-    """The rule for one leaf. `strict`: `num_classes` speaks of this leaf and of no other."""
+def _classes(y: Any, num_classes: int | None, strict: bool, per_pixel: bool) -> int | None:
+    """The number of classes of one leaf. `strict`: `num_classes` speaks of no other leaf."""
     if y.dtype.is_floating:
         width = y.shape[-1] if y.shape.rank is not None and y.shape.rank > 1 else None
         one_hot = y.shape.rank is None or y.shape.rank > 1
@@ -89,11 +168,13 @@ def _classes(y: Any, num_classes: int | None, strict: bool) -> int | None:
             "Cast them, e.g. tf.cast(y, tf.float32) for 0/1 targets.",
             y=y,
         )
-    if y.shape.rank is None or y.shape.rank > 2 or (y.shape.rank == 2 and y.shape[1] != 1):
+    is_id = y.shape.rank == 1 or (y.shape.rank == 2 and y.shape[1] == 1)
+    if not is_id and not per_pixel:
         _arguments.fail(
             ValueError,
-            "Integer labels must be class ids of shape [B] or [B, 1].",
-            "Cast one-hot, multi-hot and count targets to float32.",
+            "Integer labels must be class ids [B] or [B, 1], or masks as large as the images.",
+            "Cast one-hot, multi-hot and count targets to float32; give masks the height and "
+            "width of the images.",
             y=y,
         )
     if num_classes is None:
@@ -115,21 +196,22 @@ class IdRange(NamedTuple):
     high: tf.Tensor
 
 
-def id_ranges(y: list[tf.Tensor], classes: list[int | None]) -> list[IdRange]:
+def id_ranges(y: list[tf.Tensor], rules: list[Target]) -> list[IdRange]:
     """The range of every leaf of ids; `y` may hold the leaves of several elements in turn."""
     ranges = []
-    for leaf, num_classes in zip(y, itertools.cycle(classes)):
-        if num_classes is not None:
+    for leaf, rule in zip(y, itertools.cycle(rules)):
+        if rule.classes is not None:
             low, high = (tf.cast(f(leaf), tf.int64) for f in (tf.reduce_min, tf.reduce_max))
             # The minimum of an empty batch is larger than its maximum.
-            allowed = (low > high) | ((low >= 0) & (high < num_classes))
+            allowed = (low > high) | ((low >= 0) & (high < rule.classes))
             ranges.append(IdRange(allowed, low, high))
     return ranges
 
 
-def assert_ids(ranges: list[IdRange], classes: list[int | None]) -> None:
+def assert_ids(ranges: list[IdRange], rules: list[Target]) -> None:
     """An `InvalidArgumentError` at run time for an id outside [0, num_classes)."""
-    for ids, num_classes in zip(ranges, itertools.cycle(n for n in classes if n is not None)):
+    given = [rule.classes for rule in rules if rule.classes is not None]
+    for ids, num_classes in zip(ranges, itertools.cycle(given)):
         # The bare op: tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline more than
         # the whole check.
         tf.raw_ops.Assert(
@@ -144,31 +226,64 @@ def assert_ids(ranges: list[IdRange], classes: list[int | None]) -> None:
         )
 
 
-def soft_labels(y: tf.Tensor, num_classes: int | None) -> tf.Tensor:
-    """Ids `[B]` or `[B, 1]` as float32 one-hot `[B, num_classes]`; float labels as they are."""
-    if num_classes is None:
-        return y
+def soft(y: list[tf.Tensor], rules: list[Target]) -> list[tf.Tensor]:
+    """Every leaf as numbers that can be mixed: ids one-hot, values per pixel as an image."""
+    return [_soft(leaf, rule) for leaf, rule in zip(y, rules)]
+
+
+def _soft(leaf: tf.Tensor, rule: Target) -> tf.Tensor:
+    if rule.classes is None:
+        return tf.expand_dims(leaf, rule.channel) if rule.expand else leaf
+    if rule.channel is None:
+        leaf = tf.reshape(leaf, [-1])
+    elif not rule.expand:
+        leaf = tf.squeeze(leaf, rule.channel)
+    axis = -1 if rule.channel is None else leaf.shape.rank + 1 + rule.channel
     # int32, because a comparison of 64-bit ids takes a compiled loop twice as long.
-    return tf.one_hot(tf.cast(tf.reshape(y, [-1]), tf.int32), num_classes, dtype=tf.float32)
+    return tf.one_hot(tf.cast(leaf, tf.int32), rule.classes, dtype=tf.float32, axis=axis)
 
 
 def mix(
     y: list[tf.Tensor],
     y_partner: list[tf.Tensor],
-    classes: list[int | None],
+    rules: list[Target],
     share: tf.Tensor,
+    pixels: list[tf.Tensor],
 ) -> list[tf.Tensor]:
     """y~ = share y + (1 - share) y_partner, leaf by leaf.
 
     Args:
-        y, y_partner: flat lists of ids or floats `[B, ...]`.
-        classes: from `classes_per_leaf`; None for leaves that are numbers.
+        y, y_partner: flat lists of what `soft` returned.
+        rules: of every leaf.
         share: float32 `[B]`, the share of the original.
+        pixels: the leaves that have a value for every pixel, already blended.
 
     Returns:
-        Soft labels float32 `[B, num_classes]` for ids; the leaf's own shape and dtype for floats.
+        Soft labels float32 `[B, num_classes]` for ids, `[B, H, W, num_classes]` for masks; the
+        leaf's own shape and dtype for floats; all boxes of both examples, weighted.
     """
-    return [
-        interpolate(soft_labels(a, n), soft_labels(b, n), share)
-        for a, b, n in zip(y, y_partner, classes)
-    ]
+    blended = iter(pixels)
+    mixed: list[tf.Tensor] = []
+    for index, (a, b, rule) in enumerate(zip(y, y_partner, rules)):
+        if len(mixed) > index:
+            continue  # the second and third leaf of bounding boxes
+        if rule.boxes:
+            three = slice(index, index + 3)
+            mixed += _union(y[three], y_partner[three], share)
+        elif rule.channel is None:
+            mixed.append(interpolate(a, b, share))
+        else:
+            image = next(blended)
+            drop = rule.expand and rule.classes is None
+            mixed.append(tf.squeeze(image, rule.channel) if drop else image)
+    return mixed
+
+
+def _union(
+    one: list[tf.Tensor], other: list[tf.Tensor], share: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The boxes of both, with weights `share` and `1 - share`; a box of weight 0 is padding."""
+    boxes, labels = (tf.concat([a, b], axis=1) for a, b in zip(one[:2], other[:2]))
+    share = tf.cast(share, one[2].dtype)[:, tf.newaxis]
+    weights = tf.concat([share * one[2], (1 - share) * other[2]], axis=1)
+    return boxes, tf.where(weights > 0, labels, tf.cast(-1, labels.dtype)), weights

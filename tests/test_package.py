@@ -20,18 +20,24 @@ RANK = {
     "_arguments": 0,
     "_config": 0,
     "_interpolate": 0,
+    "_dataset": 1,
     "metrics": 1,
+    "class_weights": 1,
+    "neighbors": 1,
+    "schedule": 1,
+    "label_share": 1,
     "plot": 1,
     "targets": 1,
     "pairing": 1,
-    "coefficient": 1,
+    "coefficient": 2,
     "blend": 1,
-    "_element": 2,
-    "_transformation": 3,
-    "mix": 4,
-    "choice": 5,
-    "recipes": 5,
-    "__init__": 6,
+    "_element": 3,
+    "_transformation": 4,
+    "mix": 5,
+    "with_clean": 5,
+    "choice": 6,
+    "recipes": 6,
+    "__init__": 7,
 }
 
 
@@ -64,7 +70,18 @@ def test_all_is_what_it_says():
         assert getattr(keras_mixup, name).__doc__
 
 
-DOCTESTS = ["choice", "coefficient", "metrics", "mix", "pairing", "recipes"]
+DOCTESTS = [
+    "choice",
+    "class_weights",
+    "coefficient",
+    "metrics",
+    "mix",
+    "neighbors",
+    "pairing",
+    "recipes",
+    "schedule",
+    "with_clean",
+]
 
 
 @pytest.mark.parametrize("name", DOCTESTS)
@@ -73,7 +90,9 @@ def test_docstring_examples_run(name):
 
     module = importlib.import_module(f"keras_mixup.{name}")
     ds = tf.data.Dataset.from_tensor_slices((np.zeros((8, 4, 5, 3), "float32"), np.arange(8)))
-    names = {**vars(keras_mixup), "tf": tf, "tfp": tfp, "np": np, "ds": ds, **vars(module)}
+    x, y = np.random.default_rng(0).random((8, 4), "float32"), np.arange(8)
+    names = {**vars(keras_mixup), "tf": tf, "tfp": tfp, "np": np, "ds": ds, "x": x, "y": y}
+    names |= vars(module)
     names["keras_mixup"] = keras_mixup
     result = doctest.testmod(module, extraglobs=names, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0

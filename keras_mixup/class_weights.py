@@ -1,0 +1,68 @@
+"""Class weights for soft labels, as sample weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _arguments
+
+
+def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..., Any]:
+    """Sample weights from class weights: the expectation over the soft label.
+
+        w~ = w sum_k y~_k c_k
+
+    `fit(class_weight=...)` weights an example of 60 % one class and 40 % another by the first
+    class alone. This weights it by 0.6 c_1 + 0.4 c_2, times the sample weight that is there.
+
+    Args:
+        weights: c, one number >= 0 for every class in the order of the classes, or a dictionary
+            `{class: weight}` of all of them, as Keras takes it. Not all zero.
+
+    Returns:
+        A function for `ds.map`, behind the mix: `(x, y[, w])` becomes `(x, y, w~)`, with y
+        `[B, K]` and w~ float32 `[B]`.
+
+    Raises:
+        TypeError, ValueError: weights that are no numbers, negative, of sum zero, or for
+            another number of classes than y has.
+
+    Example:
+        >>> train = ds.batch(128).apply(mixup(0.2, num_classes=10)).map(class_weights([1.0] * 10))
+        >>> len(train.element_spec)
+        3
+    """
+    if isinstance(weights, Mapping):
+        if sorted(weights) != list(range(len(weights))):
+            _arguments.fail(
+                ValueError,
+                "A dictionary of class weights must have the keys 0 to K - 1.",
+                "Give every class its weight.",
+                weights=weights,
+            )
+        weights = [weights[index] for index in range(len(weights))]
+    values = _arguments.numbers("weights", weights)
+    if sum(values) == 0:
+        _arguments.fail(
+            ValueError, "Class weights must not all be zero.", "Make one positive.", weights=weights
+        )
+
+    def weigh(x: Any, y: tf.Tensor, sample_weight: Any = None) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        shape = getattr(y, "shape", None)
+        if shape is None or shape.rank != 2 or shape[1] != len(values) or not y.dtype.is_floating:
+            _arguments.fail(
+                ValueError,
+                f"y must be soft labels of shape [B, {len(values)}], one class for each weight.",
+                "Put this behind the mix, and give one weight for every class.",
+                y=y,
+            )
+        expected = tf.linalg.matvec(tf.cast(y, tf.float32), np.array(values, "float32"))
+        if sample_weight is not None:
+            expected *= tf.cast(tf.reshape(sample_weight, [-1]), tf.float32)
+        return x, y, expected
+
+    return weigh
