@@ -81,6 +81,7 @@ def cutmix(
     pairing: Pairing | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
+    data_format: str = "channels_last",
 ) -> Mix:
     """CutMix: a box of one image is pasted into another; labels get the shares of the pixels.
 
@@ -99,12 +100,15 @@ def cutmix(
         alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
         num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
         dtype: what uint8 images are returned in; None keeps uint8.
+        data_format: "channels_last" for images `[B, H, W, C]` and videos `[B, T, H, W, C]`;
+            "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. A video
+            has the same box in every frame.
 
     Returns:
         A `Mix`, used as in `mixup`.
 
     Raises:
-        ValueError: as `mixup`, and for inputs that are not `[B, H, W, C]`.
+        ValueError: as `mixup`, and for inputs that are neither images nor videos.
 
     Example:
         >>> train = ds.batch(128).apply(cutmix(num_classes=10, seed=0))
@@ -114,7 +118,7 @@ def cutmix(
     """
     return Mix(
         coefficient=_beta(alpha, probability, per_batch),
-        blend=Box(dtype),
+        blend=Box(dtype, data_format),
         pairing=pairing,
         num_classes=num_classes,
         keep=keep,
