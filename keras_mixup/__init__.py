@@ -4,7 +4,7 @@ from keras_mixup import blend, coefficient, metrics, pairing, plot
 from keras_mixup.choice import choose
 from keras_mixup.mix import Mix
 from keras_mixup.pairing import shuffled_pairs
-from keras_mixup.recipes import cutmix, mixup
+from keras_mixup.recipes import cutmix, cutmix_minmax, mixup, resizemix
 
 __all__ = [
     "Mix",
@@ -12,9 +12,11 @@ __all__ = [
     "choose",
     "coefficient",
     "cutmix",
+    "cutmix_minmax",
     "metrics",
     "mixup",
     "pairing",
     "plot",
+    "resizemix",
     "shuffled_pairs",
 ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_mixup import _arguments
-from keras_mixup.blend import Box, Linear
-from keras_mixup.coefficient import Beta, Coefficient, PerBatch, Sometimes
+from keras_mixup.blend import Box, BoxRange, Linear, Resized
+from keras_mixup.coefficient import Beta, Coefficient, Constant, PerBatch, Scale, Sometimes
 from keras_mixup.mix import Mix
 from keras_mixup.pairing import Pairing
 
@@ -62,7 +62,7 @@ def mixup(
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
     """
     return Mix(
-        coefficient=_beta(alpha, probability, per_batch),
+        coefficient=_options(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
         pairing=pairing,
         num_classes=num_classes,
@@ -117,7 +117,7 @@ def cutmix(
         Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
     """
     return Mix(
-        coefficient=_beta(alpha, probability, per_batch),
+        coefficient=_options(Beta(alpha), probability, per_batch),
         blend=Box(dtype, data_format),
         pairing=pairing,
         num_classes=num_classes,
@@ -126,9 +126,108 @@ def cutmix(
     )
 
 
-def _beta(alpha: float, probability: float, per_batch: bool) -> Coefficient:
-    """lam ~ Beta(alpha, alpha), with the two options that every recipe shares."""
-    lam: Coefficient = Beta(alpha)
+def cutmix_minmax(
+    low: float = 0.2,
+    high: float = 0.8,
+    *,
+    num_classes: Any = None,
+    seed: int | None = None,
+    probability: float = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+    data_format: str = "channels_last",
+) -> Mix:
+    """CutMix with bounds on the box: never a sliver, never nearly the whole image.
+
+        x~ = (1 - M) x_i + M x_j
+        y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
+
+    The sides of the box M are independent, uniform on the whole numbers of pixels from low to high
+    times the image's; its place is uniform among those wholly inside the image.
+
+    Args:
+        low, high: bounds on the sides, as fractions of the image's, 0 <= low <= high <= 1. timm has
+            no defaults and calls 0.2 to 0.3 and 0.8 to 0.9 typical.
+        num_classes, seed, probability, pairing, keep: as in `mixup`.
+        dtype, data_format: as in `cutmix`.
+
+    Returns:
+        A `Mix`, used as in `mixup`.
+
+    Raises:
+        ValueError: as `cutmix`, and for bounds out of order.
+
+    Example:
+        >>> train = ds.batch(128).apply(cutmix_minmax(0.3, 0.7, num_classes=10, seed=0))
+
+    References:
+        timm's `cutmix_minmax`; CutMix: Yun et al., 2019, arXiv:1905.04899.
+    """
+    return Mix(
+        coefficient=_options(Constant(0.0), probability),
+        blend=BoxRange(low, high, dtype, data_format),
+        pairing=pairing,
+        num_classes=num_classes,
+        keep=keep,
+        seed=seed,
+    )
+
+
+def resizemix(
+    low: float = 0.1,
+    high: float = 0.8,
+    *,
+    num_classes: Any = None,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+    data_format: str = "channels_last",
+) -> Mix:
+    """ResizeMix: the whole partner, made small, is pasted into the image.
+
+        x~ = (1 - M) x_i + M resize(x_j)
+        y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
+
+    M is a box of sides (H, W) tau, tau ~ U(low, high), rounded to whole pixels, at a place uniform
+    among those wholly inside the image.
+
+    Differs from the paper: no example is its own partner.
+
+    Args:
+        low, high: bounds on the scale tau, 0 <= low <= high <= 1. Defaults 0.1 and 0.8, as in the
+            paper.
+        num_classes, seed, probability, pairing, keep: as in `mixup`.
+        per_batch: one tau for the whole batch; the place differs from example to example.
+        dtype, data_format: as in `cutmix`; uint8 is rounded to nearest.
+
+    Returns:
+        A `Mix`, used as in `mixup`.
+
+    Raises:
+        ValueError: as `cutmix`, and for bounds out of order.
+
+    Example:
+        >>> train = ds.batch(128).apply(resizemix(num_classes=10, seed=0))
+
+    References:
+        Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
+    """
+    return Mix(
+        coefficient=_options(Scale(low, high), probability, per_batch),
+        blend=Resized(dtype, data_format),
+        pairing=pairing,
+        num_classes=num_classes,
+        keep=keep,
+        seed=seed,
+    )
+
+
+def _options(lam: Coefficient, probability: float, per_batch: bool = False) -> Coefficient:
+    """`lam`, with the two options that the recipes share."""
     probability = _arguments.real("probability", probability, high=1)
     if probability < 1:
         lam = Sometimes(lam, probability)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import provenance
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from keras_mixup import blend, cutmix
+from keras_mixup import blend, coefficient, cutmix, cutmix_minmax, resizemix
 from keras_mixup.blend._bits import index
 
 settings.register_profile("keras_mixup", deadline=None, max_examples=40, derandomize=True)
@@ -35,15 +36,14 @@ def lams(count, seed=0):
 
 
 def run(part, x, x_partner, lam, seed):
-    """The blend as plain ops and, where it says so, compiled: the same pixels, bit for bit."""
+    """The blend in a graph, compiled where it says so, and as plain ops: the same, bit for bit."""
     x_mixed, share = part(x, x_partner, lam, seed)
-    if part.supports_jit:
-        compiled = tf.function(part, jit_compile=True)(x, x_partner, lam, seed)
-        # XLA divides by a constant by multiplying with its reciprocal: one rounding of the share.
-        np.testing.assert_allclose(compiled[1], share, rtol=0, atol=np.finfo("float32").eps)
-        for one, other in zip(tf.nest.flatten(compiled[0]), tf.nest.flatten(x_mixed)):
-            assert one.dtype == other.dtype
-            assert one.numpy().tobytes() == other.numpy().tobytes()
+    graph = tf.function(part, jit_compile=part.supports_jit)(x, x_partner, lam, seed)
+    # XLA divides by a constant by multiplying with its reciprocal: one rounding of the share.
+    np.testing.assert_allclose(graph[1], share, rtol=0, atol=np.finfo("float32").eps)
+    for one, other in zip(tf.nest.flatten(graph[0]), tf.nest.flatten(x_mixed)):
+        assert one.dtype == other.dtype
+        assert one.numpy().tobytes() == other.numpy().tobytes()
     return x_mixed, share.numpy()
 
 
@@ -87,7 +87,7 @@ TO_IMAGES = {
     "videos, C before T": (0, 3, 4, 1, 2),
     "videos, T before C": (0, 3, 4, 1, 2),
 }
-PARTS = {"Box": blend.Box}
+PARTS = {"Box": blend.Box, "BoxRange": blend.BoxRange, "Resized": blend.Resized}
 
 
 def as_images(x, layout):
@@ -193,3 +193,206 @@ def test_cutmix_passes_the_data_format_on():
     assert mixed.shape == (4, 4, 6, 7)
     np.testing.assert_allclose(np.mean(mixed, axis=(2, 3)), y, atol=1e-6)
     assert np.any(y < 0.99)
+
+
+# ---------------------------------------------------------------- BoxRange
+
+
+def corners(mixed):
+    """The smallest rectangle around the copied pixels: `(top, left, bottom, right)` or None."""
+    copied = np.asarray(mixed)[..., 0] >= 100
+    if not copied.any():
+        return None
+    rows, columns = np.flatnonzero(copied.any(1)), np.flatnonzero(copied.any(0))
+    assert copied.sum() == len(rows) * len(columns), "a rectangle"
+    return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+
+
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 11),
+    ends=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    seed=st.integers(0, 10_000),
+)
+def test_box_range_keeps_its_bounds_and_stays_inside(height, width, ends, seed):
+    low, high = sorted(ends)
+    a, b = images((20, height, width, 2), seed=seed)
+    part = blend.BoxRange(low, high)
+    mixed, share = part(a, b, tf.zeros([20]), bits(20, seed))
+    low, high = np.float32(low), np.float32(high)
+    for i in range(20):
+        box = corners(mixed[i]) or (0, 0, 0, 0)
+        sides = box[2] - box[0], box[3] - box[1]
+        np.testing.assert_allclose(share[i], 1 - np.prod(sides) / (height * width), atol=1e-6)
+        if np.prod(sides) == 0:
+            continue
+        for side, size in zip(sides, (height, width)):
+            assert np.round(low * size) <= side <= np.round(high * size)
+        inside = np.zeros((height, width, 1), bool)
+        inside[box[0] : box[2], box[1] : box[3]] = True
+        np.testing.assert_array_equal(mixed[i], np.where(inside, b[i], a[i]))
+
+
+def uniform_on(samples, values):
+    """sup |F_n - F| against the uniform distribution on `values`."""
+    samples, values = np.asarray(samples), np.asarray(values)
+    assert np.isin(samples, values).all()
+    empirical = np.searchsorted(np.sort(samples), values, side="right") / len(samples)
+    return np.abs(empirical - np.arange(1, len(values) + 1) / len(values)).max()
+
+
+def test_sides_and_places_of_box_range_are_uniform():
+    """H = 10, W = 20, sides from 2 to 8 and from 4 to 16; the place given the side, too."""
+    a, b = (tf.fill([DRAWS, 10, 20, 1], value) for value in (0.0, 100.0))
+    mixed, share = blend.BoxRange(0.2, 0.8)(a, b, tf.zeros([DRAWS]), bits(DRAWS))
+    boxes = np.array([corners(image) for image in mixed.numpy()])
+    top, left, bottom, right = boxes.T
+    assert uniform_on(bottom - top, np.arange(2, 9)) < EPSILON
+    assert uniform_on(right - left, np.arange(4, 17)) < EPSILON
+    # Independent sides: the mean share is 1 - E[h] E[w] / (H W) = 1 - 5 * 10 / 200; by Hoeffding
+    # a mean of numbers in [0, 1] is within 0.0231 but for once in 1e-9.
+    assert abs(share.numpy().mean() - 0.75) < EPSILON
+    # Some 2,857 boxes have each height: epsilon 0.0612.
+    assert uniform_on(top[bottom - top == 3], np.arange(8)) < 0.0612
+    assert uniform_on(top[bottom - top == 8], np.arange(3)) < 0.0612
+
+
+def test_equal_bounds_give_one_size():
+    a, b = images((50, 10, 20, 1))
+    mixed, share = run(blend.BoxRange(0.5, 0.5), a, b, tf.zeros([50]), bits(50))
+    assert {tuple(np.subtract(corners(m)[2:], corners(m)[:2])) for m in mixed} == {(5, 10)}
+    np.testing.assert_array_equal(share, 0.75)
+    mixed, share = run(blend.BoxRange(1, 1), a, b, tf.zeros([50]), bits(50))
+    np.testing.assert_array_equal(mixed, b)
+    np.testing.assert_array_equal(share, 0)
+
+
+BAD_BOUNDS = [
+    (0.5, 0.4, ValueError),
+    (-0.1, 0.4, ValueError),
+    (0.1, 1.1, ValueError),
+    (float("nan"), 0.4, ValueError),
+    (0.1, float("nan"), ValueError),
+    (False, 0.4, TypeError),
+    (0.1, True, TypeError),
+    ("0.1", 0.4, TypeError),
+    (None, 0.4, TypeError),
+]
+
+
+BOUNDED = [blend.BoxRange, cutmix_minmax, coefficient.Scale, resizemix]
+
+
+@pytest.mark.parametrize("function", BOUNDED, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(("low", "high", "error"), BAD_BOUNDS)
+def test_bad_bounds(function, low, high, error):
+    with pytest.raises(error, match="Received: "):
+        function(low, high)
+
+
+def test_numpy_bounds_are_numbers():
+    assert cutmix_minmax(np.float32(0.25), np.float64(0.5)) == cutmix_minmax(0.25, 0.5)
+
+
+# ---------------------------------------------------------------- Resized
+
+
+def resized(image, height, width):
+    """Bilinear at half-pixel centres, in float64: the equation, pixel by pixel."""
+
+    def source(i, new, old):
+        position = (i + 0.5) * old / new - 0.5
+        low = int(np.floor(position))
+        return low, min(low + 1, old - 1), position - low
+
+    result = np.empty((height, width, image.shape[-1]))
+    for i in range(height):
+        top, bottom, down = source(i, height, image.shape[0])
+        for j in range(width):
+            left, right, along = source(j, width, image.shape[1])
+            above = (1 - along) * image[top, left] + along * image[top, right]
+            below = (1 - along) * image[bottom, left] + along * image[bottom, right]
+            result[i, j] = (1 - down) * above + down * below
+    return result
+
+
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 11),
+    dtype=st.sampled_from(["float16", "float32", "float64", "uint8"]),
+    seed=st.integers(0, 10_000),
+)
+def test_the_whole_partner_is_in_the_box(height, width, dtype, seed):
+    a, b = images((6, height, width, 2), dtype, seed)
+    lam = lams(6, seed)
+    mixed, share = run(blend.Resized(), a, b, lam, bits(6, seed))
+    assert mixed.dtype == dtype
+    # Positions are off by a few roundings of numbers up to 11 * 11, and neighbours differ by 100;
+    # float16 holds numbers below 256 to 1/16, and uint8 may round a near tie either way.
+    atol = {"float16": 0.07, "uint8": 0.501}.get(dtype, 5e-3)
+    for i, lam_i in enumerate(lam.numpy()):
+        if lam_i == 1:
+            assert share[i] == 1
+            np.testing.assert_array_equal(mixed[i], a[i])
+            continue
+        top, left, bottom, right = corners(mixed[i])
+        tau = np.sqrt(np.float32(1) - lam_i)
+        sides = [max(1, int(np.round(tau * np.float32(size)))) for size in (height, width)]
+        assert [bottom - top, right - left] == sides
+        np.testing.assert_allclose(share[i], 1 - np.prod(sides) / (height * width), atol=1e-6)
+        small = resized(b[i].numpy().astype("float64"), *sides)
+        np.testing.assert_allclose(mixed[i, top:bottom, left:right], small, atol=atol)
+        outside = np.ones((height, width), bool)
+        outside[top:bottom, left:right] = False
+        np.testing.assert_array_equal(mixed[i].numpy()[outside], a[i].numpy()[outside])
+
+
+@pytest.mark.parametrize("size", [(224, 160), (97, 384)])
+def test_no_pixel_of_a_large_box_is_left_empty(size):
+    """Sampling positions rounded past the border of the partner would come out as zero."""
+    a, b = (tf.fill([100, *size, 1], value) for value in (0.0, 1.0))
+    lam = tf.constant(np.linspace(0, 0.99, 100), tf.float32)
+    mixed, share = blend.Resized()(a, b, lam, bits(100))
+    np.testing.assert_allclose(1 - np.mean(mixed, axis=(1, 2, 3)), share, atol=1e-6)
+
+
+def test_lam_zero_is_the_partner_itself():
+    a, b = images((5, 6, 7, 3))
+    mixed, share = run(blend.Resized(), a, b, tf.zeros([5]), bits(5))
+    np.testing.assert_array_equal(mixed, b)
+    np.testing.assert_array_equal(share, 0)
+
+
+def test_one_hot_images_stay_one_hot():
+    """Interpolation between equal numbers is exact: a + (a - a) t."""
+    x, _ = provenance(6, height=50, width=70)
+    mixed, _ = run(blend.Resized(), tf.constant(x), tf.constant(x[::-1]), lams(6), bits(6))
+    assert set(np.unique(mixed)) == {0.0, 1.0}
+
+
+def test_scale_is_uniform():
+    lam = coefficient.Scale(0.1, 0.8)((DRAWS,), seed=(1, 2)).numpy()
+    assert lam.dtype == np.float32
+    tau = np.sort(np.sqrt(1 - lam))
+    assert tau[0] >= 0.1 - 1e-6
+    assert tau[-1] <= 0.8 + 1e-6
+    assert np.abs((tau - 0.1) / 0.7 - np.arange(DRAWS) / DRAWS).max() < EPSILON
+
+
+def test_places_of_a_small_partner_are_uniform():
+    """H = 10, W = 20 and sides 5 and 10."""
+    a, b = (tf.fill([DRAWS, 10, 20, 1], value) for value in (0.0, 100.0))
+    mixed, share = blend.Resized()(a, b, tf.fill([DRAWS], 0.75), bits(DRAWS))
+    np.testing.assert_array_equal(share, 0.75)
+    top, left, _, _ = np.array([corners(image) for image in mixed.numpy()]).T
+    assert uniform_on(top, np.arange(6)) < EPSILON
+    assert uniform_on(left, np.arange(11)) < EPSILON
+    # Independent: the correlation of 20,000 pairs has sd 0.0071; 6.1 of those, once in 1e-9.
+    assert abs(np.corrcoef(top, left)[0, 1]) < 0.044
+
+
+def test_infinities_of_the_partner_stay_in_the_box():
+    a, _ = images((5, 6, 7, 1))
+    mixed, _ = run(blend.Resized(), a, tf.fill(a.shape, np.inf), lams(5), bits(5))
+    outside = np.isfinite(mixed)
+    np.testing.assert_array_equal(mixed.numpy()[outside], a.numpy()[outside])

@@ -30,6 +30,7 @@ RANK = {
     "blend._images": 2,
     "blend._linear": 3,
     "blend._box": 3,
+    "blend._resized": 3,
     "blend": 4,
     "_element": 4,
     "_transformation": 5,

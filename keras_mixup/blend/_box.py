@@ -1,4 +1,4 @@
-"""`Box`: a rectangle of the partner, in place."""
+"""`Box` and `BoxRange`: a rectangle of the partner, in place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._config import Configurable
-from keras_mixup.blend._bits import fraction
+from keras_mixup.blend._bits import fraction, index
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
 from keras_mixup.blend._images import (
     Rectangle,
@@ -17,6 +17,7 @@ from keras_mixup.blend._images import (
     common_size,
     kept_share,
     paste,
+    place_inside,
 )
 
 
@@ -56,6 +57,59 @@ class Box(Configurable):
     ) -> tuple[Any, tf.Tensor]:
         height, width = common_size(x, self.data_format)
         box = draw_box(lam, fraction(seed[:, :2]), height, width)
+        x_mixed = _paste_all(x, x_partner, box, self.dtype, self.data_format)
+        return x_mixed, kept_share(box, height, width)
+
+
+@dataclass(frozen=True)
+class BoxRange(Configurable):
+    """x~ = x outside a box, x_partner inside it: CutMix with bounds on the sides of the box.
+
+    Height and width of the box are drawn independently, each uniform on the whole numbers from
+    round(low H) to round(high H), or of W; then its place, uniform among those wholly inside the
+    image. The share of the original is 1 - (pixels copied) / (H W). lam says only whether there is
+    a box: at lam = 1 there is none. A video has the same box in every frame.
+
+    Args:
+        low, high: bounds on the sides, as fractions of the image's, 0 <= low <= high <= 1.
+        dtype, data_format: as in `Box`.
+
+    Returns (when called):
+        `(x_mixed, share)`.
+
+    Raises:
+        ValueError: an input that is neither images nor videos, or inputs of different H or W.
+
+    References:
+        timm's `cutmix_minmax`, which leaves out the largest side, and the last row and column.
+    """
+
+    low: float = 0.2
+    high: float = 0.8
+    dtype: str | None = None
+    data_format: str = "channels_last"
+    supports_jit: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for name, end in zip(("low", "high"), _arguments.interval(self.low, self.high)):
+            object.__setattr__(self, name, end)
+        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
+        check_data_format(self.data_format)
+
+    def __call__(
+        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Any, tf.Tensor]:
+        height, width = common_size(x, self.data_format)
+
+        def side(bits: tf.Tensor, size: Any) -> tf.Tensor:
+            pixels = tf.cast(size, tf.float32)
+            shortest, longest = (
+                tf.cast(tf.round(end * pixels), tf.int32) for end in (self.low, self.high)
+            )
+            return tf.where(lam == 1, 0, shortest + index(bits, longest - shortest + 1))
+
+        sides = side(seed[:, 0], height), side(seed[:, 1], width)
+        box = place_inside(sides, seed[:, 2:4], height, width)
         x_mixed = _paste_all(x, x_partner, box, self.dtype, self.data_format)
         return x_mixed, kept_share(box, height, width)
 

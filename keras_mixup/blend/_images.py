@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup.blend._bits import index
 
 _SHAPES = {
     "channels_last": "[B, H, W, C], or of videos [B, T, H, W, C]",
@@ -82,6 +84,15 @@ def common_size(x: Any, data_format: str) -> tuple[Any, Any]:
     return first.height, first.width
 
 
+def place_inside(
+    sides: tuple[tf.Tensor, tf.Tensor], bits: tf.Tensor, height: Any, width: Any
+) -> Rectangle:
+    """Rectangles of given sides, int32 `[B]`, at places uniform among those inside the image."""
+    top = index(bits[:, 0], height - sides[0] + 1)
+    left = index(bits[:, 1], width - sides[1] + 1)
+    return Rectangle(top, left, top + sides[0], left + sides[1])
+
+
 def kept_share(box: Rectangle, height: Any, width: Any) -> tf.Tensor:
     """The share of the pixels outside the rectangle, float32 `[B]`."""
     copied = tf.cast((box.bottom - box.top) * (box.right - box.left), tf.float32)
@@ -92,6 +103,17 @@ def within(start: tf.Tensor, stop: tf.Tensor, size: Any) -> tf.Tensor:
     """Which of the positions 0, ..., size - 1 lie in [start, stop): bool `[B, size]`."""
     position = tf.range(size)
     return (position >= start[:, tf.newaxis]) & (position < stop[:, tf.newaxis])
+
+
+def in_one_pass(function: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
+    """`function(*tensors)`, in a graph and for known sizes as one XLA function.
+
+    For the last step of a blend that XLA cannot compile whole: `tf.where` by itself takes five
+    times as long on uint8 images. Equal results; the function may only select, round and cast.
+    """
+    if tf.executing_eagerly() or not all(t.shape[1:].is_fully_defined() for t in tensors):
+        return function(*tensors)
+    return tf.function(function, jit_compile=True, autograph=False)(*tensors)
 
 
 def paste(x: tf.Tensor, x_partner: tf.Tensor, box: Rectangle, data_format: str) -> tf.Tensor:
