@@ -4,7 +4,7 @@ from keras_mixup import blend, coefficient, metrics, pairing, plot
 from keras_mixup.choice import choose
 from keras_mixup.mix import Mix
 from keras_mixup.pairing import shuffled_pairs
-from keras_mixup.recipes import cutmix, cutmix_minmax, mixup, resizemix
+from keras_mixup.recipes import cutmix, cutmix_minmax, mixup, resizemix, specmix
 
 __all__ = [
     "Mix",
@@ -19,4 +19,5 @@ __all__ = [
     "plot",
     "resizemix",
     "shuffled_pairs",
+    "specmix",
 ]

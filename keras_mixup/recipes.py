@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_mixup import _arguments
-from keras_mixup.blend import Box, BoxRange, Linear, Resized
+from keras_mixup.blend import Bands, Box, BoxRange, Linear, Resized
 from keras_mixup.coefficient import Beta, Coefficient, Constant, PerBatch, Scale, Sometimes
 from keras_mixup.mix import Mix
 from keras_mixup.pairing import Pairing
@@ -219,6 +219,54 @@ def resizemix(
     return Mix(
         coefficient=_options(Scale(low, high), probability, per_batch),
         blend=Resized(dtype, data_format),
+        pairing=pairing,
+        num_classes=num_classes,
+        keep=keep,
+        seed=seed,
+    )
+
+
+def specmix(
+    ratio: float = 0.3,
+    *,
+    num_classes: Any = None,
+    seed: int | None = None,
+    probability: float = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+) -> Mix:
+    """SpecMix: bands of time and of frequency of another spectrogram.
+
+        x~ = (1 - M) x_i + M x_j
+        y~ = s y_i + (1 - s) y_j,    s = 1 - (cells of M) / (T F)
+
+    M is the union of 0, 1 or 2 bands of times and 0, 1 or 2 bands of frequencies, each number
+    equally likely, each band round(ratio T) or round(ratio F) wide, at a uniform place. One example
+    in nine has no band.
+
+    Args:
+        ratio: width of a band as a part of its axis, in [0, 1]. Default 0.3, as in the authors'
+            code; they took 0.7 for acoustic scenes.
+        num_classes, seed, probability, pairing, keep: as in `mixup`.
+        dtype: what uint8 inputs are returned in; None keeps uint8.
+
+    Returns:
+        A `Mix`, used as in `mixup`, for spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time,
+        axis 2 frequency.
+
+    Raises:
+        ValueError: as `mixup`, and for inputs of another rank.
+
+    Example:
+        >>> train = ds.batch(128).apply(specmix(num_classes=10, seed=0))
+
+    References:
+        Kim, Han, Ko, 2021, arXiv:2108.03020.
+    """
+    return Mix(
+        coefficient=_options(Constant(0.0), probability),
+        blend=Bands(ratio, dtype),
         pairing=pairing,
         num_classes=num_classes,
         keep=keep,

@@ -21,6 +21,7 @@ from keras_mixup import (
     recipes,
     resizemix,
     shuffled_pairs,
+    specmix,
 )
 from keras_mixup.mix import Mix
 
@@ -165,6 +166,7 @@ IDENTITIES = {
     "probability 0, box": cutmix(probability=0, num_classes=3, seed=0),
     "probability 0, bounded box": cutmix_minmax(probability=0, num_classes=3, seed=0),
     "probability 0, small partner": resizemix(probability=0, num_classes=3, seed=0),
+    "probability 0, bands": specmix(probability=0, num_classes=3, seed=0),
     "lam 1": Mix(coefficient=coefficient.Constant(1), num_classes=3, seed=0),
     "lam 1, box": Mix(
         coefficient=coefficient.Constant(1), blend=blend.Box(), num_classes=3, seed=0

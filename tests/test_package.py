@@ -29,6 +29,7 @@ RANK = {
     "blend._dtype": 1,
     "blend._images": 2,
     "blend._linear": 3,
+    "blend._bands": 3,
     "blend._box": 3,
     "blend._resized": 3,
     "blend": 4,
