@@ -4,7 +4,7 @@ from keras_mixup import blend, coefficient, metrics, pairing, plot
 from keras_mixup.choice import choose
 from keras_mixup.mix import Mix
 from keras_mixup.pairing import shuffled_pairs
-from keras_mixup.recipes import cutmix, cutmix_minmax, mixup, resizemix, specmix
+from keras_mixup.recipes import cutmix, cutmix_minmax, fmix, mixup, resizemix, specmix
 
 __all__ = [
     "Mix",
@@ -13,6 +13,7 @@ __all__ = [
     "coefficient",
     "cutmix",
     "cutmix_minmax",
+    "fmix",
     "metrics",
     "mixup",
     "pairing",

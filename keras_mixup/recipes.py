@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_mixup import _arguments
-from keras_mixup.blend import Bands, Box, BoxRange, Linear, Resized
+from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized
 from keras_mixup.coefficient import Beta, Coefficient, Constant, PerBatch, Scale, Sometimes
 from keras_mixup.mix import Mix
 from keras_mixup.pairing import Pairing
@@ -219,6 +219,59 @@ def resizemix(
     return Mix(
         coefficient=_options(Scale(low, high), probability, per_batch),
         blend=Resized(dtype, data_format),
+        pairing=pairing,
+        num_classes=num_classes,
+        keep=keep,
+        seed=seed,
+    )
+
+
+def fmix(
+    alpha: float = 1.0,
+    decay: float = 3.0,
+    *,
+    num_classes: Any = None,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float = 1.0,
+    pairing: Pairing | None = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+    data_format: str = "channels_last",
+) -> Mix:
+    """FMix: a mask of random shapes, cut from low-frequency noise.
+
+        x~ = M x_i + (1 - M) x_j
+        y~ = s y_i + (1 - s) y_j,    s = (pixels of M) / (H W)
+
+    M holds the round(lam H W) highest pixels of a landscape Re(ifft2(z a)), with complex Gaussian z
+    and a = max(f, 1 / max(H, W))^-decay, f the radius of the frequency; lam ~ Beta(alpha, alpha).
+
+    Differs from the paper: lam and mask are drawn per example (`per_batch` shares lam, not the
+    mask), and no example is its own partner.
+
+    Args:
+        alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
+        decay: how fast high frequencies fall off, >= 0: more is smoother. Default 3, as in the
+            paper.
+        num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
+        dtype, data_format: as in `cutmix`.
+
+    Returns:
+        A `Mix`, used as in `mixup`.
+
+    Raises:
+        ValueError: as `cutmix`.
+
+    Example:
+        >>> train = ds.batch(128).apply(fmix(num_classes=10, seed=0))
+
+    References:
+        Harris, Marcu, Painter, Niranjan, Prügel-Bennett, Hare, 2020, arXiv:2002.12047.
+    """
+    return Mix(
+        coefficient=_options(Beta(alpha), probability, per_batch),
+        blend=Fourier(decay, dtype, data_format),
         pairing=pairing,
         num_classes=num_classes,
         keep=keep,

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup import blend, choose, coefficient, cutmix, cutmix_minmax, mixup, resizemix, specmix
+from keras_mixup import (
+    blend,
+    choose,
+    coefficient,
+    cutmix,
+    cutmix_minmax,
+    fmix,
+    mixup,
+    resizemix,
+    specmix,
+)
 from keras_mixup.mix import Mix
 
 # Every recipe, ready to be given num_classes and a seed. A new method is one line here.
@@ -19,6 +29,7 @@ RECIPES = {
     "cutmix_minmax": cutmix_minmax,
     "resizemix": resizemix,
     "resizemix_per_batch": lambda **k: resizemix(per_batch=True, probability=0.7, **k),
+    "fmix": fmix,
     "specmix": specmix,
     "majority_box": lambda **k: Mix(
         coefficient=coefficient.Majority(coefficient.Beta(1.0)), blend=blend.Box(), **k

@@ -17,6 +17,7 @@ from keras_mixup import (
     coefficient,
     cutmix,
     cutmix_minmax,
+    fmix,
     mixup,
     recipes,
     resizemix,
@@ -167,6 +168,8 @@ IDENTITIES = {
     "probability 0, bounded box": cutmix_minmax(probability=0, num_classes=3, seed=0),
     "probability 0, small partner": resizemix(probability=0, num_classes=3, seed=0),
     "probability 0, bands": specmix(probability=0, num_classes=3, seed=0),
+    "alpha 0, noise mask": fmix(0, num_classes=3, seed=0),
+    "probability 0, noise mask": fmix(probability=0, num_classes=3, seed=0),
     "lam 1": Mix(coefficient=coefficient.Constant(1), num_classes=3, seed=0),
     "lam 1, box": Mix(
         coefficient=coefficient.Constant(1), blend=blend.Box(), num_classes=3, seed=0

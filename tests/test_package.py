@@ -31,6 +31,7 @@ RANK = {
     "blend._linear": 3,
     "blend._bands": 3,
     "blend._box": 3,
+    "blend._fourier": 3,
     "blend._resized": 3,
     "blend": 4,
     "_element": 4,

@@ -18,10 +18,22 @@ import tensorflow as tf
 
 from keras_mixup.blend._bands import Bands
 from keras_mixup.blend._box import Box, BoxRange, draw_box
+from keras_mixup.blend._fourier import Fourier
 from keras_mixup.blend._linear import Identity, Linear
 from keras_mixup.blend._resized import Resized
 
-__all__ = ["BITS", "Bands", "Blend", "Box", "BoxRange", "Identity", "Linear", "Resized", "draw_box"]
+__all__ = [
+    "BITS",
+    "Bands",
+    "Blend",
+    "Box",
+    "BoxRange",
+    "Fourier",
+    "Identity",
+    "Linear",
+    "Resized",
+    "draw_box",
+]
 
 # int32 random words for each example; a blend that needs more derives them.
 BITS = 8
