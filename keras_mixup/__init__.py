@@ -3,10 +3,11 @@
 from keras_mixup import blend, coefficient, label_share, metrics, pairing, plot, schedule
 from keras_mixup.choice import choose
 from keras_mixup.class_weights import class_weights
+from keras_mixup.cut_recipes import cutmix, cutmix_minmax, fmix, resizemix, specmix
 from keras_mixup.mix import Mix
 from keras_mixup.neighbors import nearest_neighbors, neighbor_pairs
 from keras_mixup.pairing import shuffled_pairs
-from keras_mixup.recipes import cmixup, cutmix, mixup, regmixup, remix
+from keras_mixup.recipes import cmixup, mixup, regmixup, remix
 from keras_mixup.with_clean import WithClean
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "cmixup",
     "coefficient",
     "cutmix",
+    "cutmix_minmax",
+    "fmix",
     "label_share",
     "metrics",
     "mixup",
@@ -27,6 +30,8 @@ __all__ = [
     "plot",
     "regmixup",
     "remix",
+    "resizemix",
     "schedule",
     "shuffled_pairs",
+    "specmix",
 ]

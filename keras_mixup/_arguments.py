@@ -72,6 +72,22 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """One of a few names."""
+    if not isinstance(value, str) or value not in allowed:
+        options = " or ".join(f'"{option}"' for option in allowed)
+        fail(ValueError, f"`{name}` must be {options}.", "Pass one of those.", **{name: value})
+    return value
+
+
+def interval(low: Any, high: Any) -> tuple[float, float]:
+    """The ends of an interval inside [0, 1], in order."""
+    ends = real("low", low, high=1), real("high", high, high=1)
+    if ends[0] > ends[1]:
+        fail(ValueError, "`low` must be at most `high`.", "Swap them.", low=low, high=high)
+    return ends
+
+
 def names(name: str, value: Any) -> tuple[str, ...]:
     """A sequence of names; one bare string is refused because it would be read letter by letter."""
     rule = f"`{name}` must be a sequence of names."

@@ -247,3 +247,34 @@ class PerBatch(Configurable):
         self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
     ) -> tf.Tensor:
         return tf.broadcast_to(draw(self.coefficient, [*shape[:-1], 1], seed, step), shape)
+
+
+@dataclass(frozen=True)
+class Scale(Configurable):
+    """lam = 1 - tau^2, tau ~ U(low, high): what is left beside a picture scaled by tau.
+
+    Args:
+        low, high: bounds on the scale of the sides, 0 <= low <= high <= 1.
+
+    Returns (when called):
+        float32 of `shape`, in [1 - high^2, 1 - low^2].
+
+    Example:
+        >>> Scale(0.1, 0.8)((4,), seed=(1, 2)).shape
+        TensorShape([4])
+
+    References:
+        Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        for name, end in zip(("low", "high"), _arguments.interval(self.low, self.high)):
+            object.__setattr__(self, name, end)
+
+    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+        chance = tf.random.stateless_uniform(shape, seed, alg="philox")
+        tau = self.low + (self.high - self.low) * chance
+        return 1 - tau * tau

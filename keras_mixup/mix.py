@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_mixup import _arguments, targets
 from keras_mixup._element import Layout
 from keras_mixup._transformation import Transformation, first_rows
-from keras_mixup.blend import Blend, Linear
+from keras_mixup.blend import BITS, Blend, Linear
 from keras_mixup.coefficient import Beta, Coefficient, draw, is_scheduled
 from keras_mixup.label_share import LabelShare
 from keras_mixup.pairing import Pairing, random_cycles, shorten_cycle
@@ -24,7 +24,7 @@ class Plan(NamedTuple):
         partner: int32 `[B]`; `partner[i]` is mixed into example `i`. `()` for pairs, which say
             themselves who mixes with whom.
         lam: float32 `[B]`, the share of the original that the blend aims at.
-        seed: int32 `[B, 2]`, random bits for what the blend draws itself.
+        seed: int32 `[B, 8]`, random bits for what the blend draws itself.
     """
 
     partner: Any
@@ -125,7 +125,7 @@ class Mix(Transformation):
     ) -> Plan:
         seeds = tf.unstack(tf.random.split(seed, 3, alg="philox"))
         lam = draw(self.coefficient, [rows, batch_size], seeds[0], step)
-        shape = [rows, batch_size, 2]
+        shape = [rows, batch_size, BITS]
         bits = tf.random.stateless_uniform(shape, seeds[1], None, None, tf.int32, alg="philox")
         if paired or self.pairing is not None:
             return Plan((), lam, bits)

@@ -1,4 +1,4 @@
-"""The published methods: one composition of parts each, and no maths."""
+"""mixup and its relatives: one composition of parts each, and no maths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_mixup import _arguments
-from keras_mixup.blend import Box, Linear
+from keras_mixup.blend import Linear
 from keras_mixup.coefficient import Beta, Coefficient, PerBatch, Sometimes
 from keras_mixup.label_share import Remix
 from keras_mixup.mix import Mix
@@ -65,59 +65,8 @@ def mixup(
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
     """
     return Mix(
-        coefficient=_beta(alpha, probability, per_batch),
+        coefficient=with_options(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
-        pairing=pairing,
-        num_classes=num_classes,
-        keep=keep,
-        seed=seed,
-    )
-
-
-def cutmix(
-    alpha: float | Schedule = 1.0,
-    *,
-    num_classes: Any = None,
-    seed: int | None = None,
-    per_batch: bool = False,
-    probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    keep: Sequence[str] = (),
-    dtype: Any = None,
-) -> Mix:
-    """CutMix: a box of one image is pasted into another; labels get the shares of the pixels.
-
-        x~ = (1 - M) x_i + M x_j
-        y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
-
-    M is a box of sides (H, W) sqrt(1 - lam), lam ~ Beta(alpha, alpha), with a centre uniform in the
-    image, clipped at the border. s is counted after rounding and clipping, so the label is exactly
-    the share of pixels.
-
-    Differs from the paper: lam and box are drawn per example (`per_batch` shares lam, not the
-    centre), and no example is its own partner. With `probability` 1 every example gets a box; the
-    paper used 0.5 on CIFAR.
-
-    Args:
-        alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
-        num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
-        dtype: what uint8 images are returned in; None keeps uint8.
-
-    Returns:
-        A `Mix`, used as in `mixup`.
-
-    Raises:
-        ValueError: as `mixup`, and for inputs that are not `[B, H, W, C]`.
-
-    Example:
-        >>> train = ds.batch(128).apply(cutmix(num_classes=10, seed=0))
-
-    References:
-        Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
-    """
-    return Mix(
-        coefficient=_beta(alpha, probability, per_batch),
-        blend=Box(dtype),
         pairing=pairing,
         num_classes=num_classes,
         keep=keep,
@@ -209,7 +158,7 @@ def remix(
         Chou, Chang, Pan, Wei, Juan, 2020, arXiv:2007.03943.
     """
     return Mix(
-        coefficient=_beta(alpha, probability, per_batch),
+        coefficient=with_options(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
         pairing=pairing,
         label_share=Remix(class_counts, kappa, tau),
@@ -252,7 +201,7 @@ def cmixup(
         Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775.
     """
     return Mix(
-        coefficient=_beta(alpha, probability, per_batch),
+        coefficient=with_options(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
         pairing=Closeness(bandwidth),
         keep=keep,
@@ -260,9 +209,8 @@ def cmixup(
     )
 
 
-def _beta(alpha: Any, probability: Any, per_batch: bool) -> Coefficient:
-    """lam ~ Beta(alpha, alpha), with the two options that every recipe shares."""
-    lam: Coefficient = Beta(alpha)
+def with_options(lam: Coefficient, probability: Any, per_batch: bool = False) -> Coefficient:
+    """`lam`, with the two options that the recipes share."""
     if callable(probability) or _arguments.real("probability", probability, high=1) < 1:
         lam = Sometimes(lam, probability)
     return PerBatch(lam) if _arguments.flag("per_batch", per_batch) else lam

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup import blend, choose, coefficient, cutmix, mixup
+from keras_mixup import (
+    blend,
+    choose,
+    coefficient,
+    cutmix,
+    cutmix_minmax,
+    fmix,
+    mixup,
+    remix,
+    resizemix,
+    specmix,
+)
 from keras_mixup.mix import Mix
 
 # Every recipe, ready to be given num_classes and a seed. A new method is one line here.
@@ -16,6 +27,13 @@ RECIPES = {
     "mixup": mixup,
     "mixup_per_batch": lambda **k: mixup(1.0, per_batch=True, probability=0.7, **k),
     "cutmix": cutmix,
+    "cutmix_minmax": cutmix_minmax,
+    "resizemix": resizemix,
+    "resizemix_per_batch": lambda **k: resizemix(per_batch=True, probability=0.7, **k),
+    "fmix": fmix,
+    "specmix": specmix,
+    # Classes of equal size: nobody is the minority, and labels stay the shares of the pixels.
+    "remix": lambda num_classes, **k: remix([9] * num_classes, num_classes=num_classes, **k),
     "majority_box": lambda **k: Mix(
         coefficient=coefficient.Majority(coefficient.Beta(1.0)), blend=blend.Box(), **k
     ),

@@ -297,7 +297,7 @@ def test_bad_elements_are_refused_when_the_dataset_is_built(name, use):
     assert "Received:" in str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 6), (4, 2, 5, 6, 3)])
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 6), (4, 2, 5, 6, 7, 3)])
 def test_cutmix_needs_images(shape):
     for use in ("apply", "map"):
         with pytest.raises(ValueError, match=r"\[B, H, W, C\].*\n?.*Received:"):
@@ -385,6 +385,8 @@ BAD_ARGUMENTS = [
     (mixup, {"pairing": "roll"}, TypeError),
     (cutmix, {"alpha": -1}, ValueError),
     (cutmix, {"dtype": "string"}, ValueError),
+    (cutmix, {"data_format": "NHWC"}, ValueError),
+    (cutmix, {"data_format": None}, ValueError),
     (Mix, {"coefficient": 0.5}, TypeError),
     (Mix, {"blend": blend.Linear}, TypeError),
     (shuffled_pairs, {"buffer_size": 0}, ValueError),

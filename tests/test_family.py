@@ -1,9 +1,12 @@
 """Who mixes with whom, whose label it is, the clean twin, class weights; masks and boxes."""
 
+import json
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import arrays, assert_equal, provenance, provenance_dataset
+from conftest import arrays, assert_equal, differ, provenance, provenance_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -263,6 +266,36 @@ def test_a_twin_cannot_be_chosen_or_doubled():
         WithClean(regmixup(num_classes=3))
     with pytest.raises(TypeError, match="keeps the size"):
         WithClean("mixup")
+
+
+@pytest.mark.parametrize("name", ["cmixup", "regmixup"])
+def test_the_contract_beyond_the_table(name, tmp_path):
+    """Same seed, other epoch, JSON, static shapes, save and restore."""
+
+    def make(seed):
+        return cmixup(bandwidth=2.0, seed=seed) if name == "cmixup" else regmixup(seed=seed)
+
+    x = np.random.default_rng(0).random((10, 4)).astype("float32")
+    y = x[:, 0] if name == "cmixup" else x
+    base = SLICES((x, y)).batch(4, drop_remainder=True)
+    dataset = base.apply(make(1))
+    rows = 4 if name == "cmixup" else 8
+    assert dataset.element_spec[0].shape == (rows, 4)
+    one, other = arrays(dataset), arrays(dataset)
+    assert differ(one, other)
+    assert_equal(one, arrays(base.apply(make(1))))
+    assert differ(one, arrays(base.apply(make(2))))
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(make(1))))
+    assert_equal(one, arrays(base.apply(keras.saving.deserialize_keras_object(config))))
+    iterator = iter(dataset)
+    next(iterator)
+    path = tf.train.Checkpoint(iterator=iterator).save(tmp_path / "c")
+    expected = tf.nest.map_structure(np.asarray, next(iterator))
+    fresh = iter(dataset)
+    tf.train.Checkpoint(iterator=fresh).restore(path)
+    assert_equal(tf.nest.map_structure(np.asarray, next(fresh)), expected)
+    mixed = make(1)(x, y)
+    assert len(mixed[0]) == (10 if name == "cmixup" else 20)
 
 
 # ---------------------------------------------------------------- class weights

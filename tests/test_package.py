@@ -30,14 +30,27 @@ RANK = {
     "targets": 1,
     "pairing": 1,
     "coefficient": 2,
-    "blend": 1,
-    "_element": 3,
-    "_transformation": 4,
-    "mix": 5,
-    "with_clean": 5,
-    "choice": 6,
-    "recipes": 6,
-    "__init__": 7,
+    "blend._bits": 1,
+    "blend._dtype": 1,
+    "blend._images": 2,
+    "blend._linear": 3,
+    "blend._bands": 3,
+    "blend._box": 3,
+    "blend._fourier": 3,
+    "blend._resized": 3,
+    "blend": 4,
+    "_element": 4,
+    "_transformation": 5,
+    "mix": 6,
+    "with_clean": 6,
+    "choice": 7,
+    "recipes": 7,
+    "cut_recipes": 8,
+    "__init__": 9,
+}
+MODULES = {
+    str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".").removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
 }
 
 
@@ -46,20 +59,27 @@ def imported_modules(path):
         if isinstance(node, ast.ImportFrom) and node.module == "keras_mixup":
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_mixup."):
-            yield node.module.split(".")[1]
+            yield node.module.removeprefix("keras_mixup.")
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_imports_point_in_one_direction(path):
-    assert path.stem in RANK, "give a new module its rank"
-    for name in imported_modules(path):
-        assert RANK[name] < RANK[path.stem], f"{path.stem} imports {name}"
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_in_one_direction(name):
+    assert name in RANK, "give a new module its rank"
+    for imported in imported_modules(MODULES[name]):
+        assert RANK[imported] < RANK[name], f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_no_other_randomness_and_no_python_in_the_pipeline(path):
-    text = path.read_text()
-    if path.stem in ("metrics", "plot"):
+@pytest.mark.parametrize("name", MODULES)
+def test_private_modules_of_a_part_stay_private(name):
+    for imported in imported_modules(MODULES[name]):
+        package, _, module = imported.rpartition(".")
+        assert not package or name.startswith(package), f"{name} imports {module} of {package}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_other_randomness_and_no_python_in_the_pipeline(name):
+    text = MODULES[name].read_text()
+    if name in ("metrics", "plot"):
         return
     for forbidden in ("np.random.rand", "np.random.beta", "keras.ops", "py_function", "set_seed"):
         assert forbidden not in text
@@ -74,6 +94,7 @@ DOCTESTS = [
     "choice",
     "class_weights",
     "coefficient",
+    "cut_recipes",
     "metrics",
     "mix",
     "neighbors",

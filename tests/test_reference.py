@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keras_mixup import blend, cutmix, mixup
 from keras_mixup._interpolate import interpolate
 from keras_mixup.blend import draw_box
+from keras_mixup.blend._bits import fraction
 
 # TensorFlow's first call in a process takes seconds, which says nothing about the example.
 settings.register_profile("keras_mixup", deadline=None, max_examples=40, derandomize=True)
@@ -62,7 +63,7 @@ def test_box_is_pasted_pixel_by_pixel(batch, height, width, channels, dtype, see
     a = rng.integers(0, 100, (batch, height, width, channels)).astype(dtype)
     b = rng.integers(100, 200, (batch, height, width, channels)).astype(dtype)
     lam = rng.random(batch).astype("float32")
-    bits = tf.constant(rng.integers(-(2**31), 2**31, (batch, 2)), tf.int32)
+    bits = tf.constant(rng.integers(-(2**31), 2**31, (batch, 8)), tf.int32)
     mixed, share = blend.Box()(tf.constant(a), tf.constant(b), tf.constant(lam), bits)
     mixed = mixed.numpy()
     assert mixed.dtype == dtype
@@ -153,9 +154,9 @@ def test_any_structure_against_loops(batch, classes, structure, labels, weighted
 def test_box_centres_are_uniform():
     """Bits as fractions in [0, 1): 20,000 against the uniform CDF, DKW at 1e-9 (epsilon 0.0231)."""
     bits = tf.random.stateless_uniform([10_000, 2], (1, 2), None, None, tf.int32)
-    values = np.sort(blend._fraction(bits).numpy().ravel())
+    values = np.sort(fraction(bits).numpy().ravel())
     assert values[0] >= 0
     assert values[-1] < 1
     assert np.abs(values - np.arange(20_000) / 20_000).max() < 0.0231
-    extremes = blend._fraction(tf.constant([0, -1, 2**31 - 1, -(2**31)], tf.int32))
+    extremes = fraction(tf.constant([0, -1, 2**31 - 1, -(2**31)], tf.int32))
     np.testing.assert_array_equal(extremes, [0, 1 - 2.0**-24, 0.5 - 2.0**-24, 0.5])

@@ -1,0 +1,129 @@
+"""`Bands`: bands of time and of frequency of another spectrogram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._config import Configurable
+from keras_mixup.blend._bits import index
+from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup.blend._images import within
+
+# The most bands along an axis; a band takes one word of random bits, their number another.
+_MOST = 2
+
+
+@dataclass(frozen=True)
+class Bands(Configurable):
+    """x~ = x outside some bands of time and of frequency, x_partner inside them: SpecMix.
+
+    Spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time, axis 2 frequency. The number of
+    bands along each is uniform on {0, 1, 2}; a band is round(ratio T), or round(ratio F), wide, and
+    starts anywhere it fits. Bands may overlap. The share of the original is
+    (T - t) (F - f) / (T F), with t and f the number of rows and columns in some band. lam says only
+    whether there are bands: at lam = 1 there are none.
+
+    Args:
+        ratio: width of a band as a part of its axis, in [0, 1].
+        dtype: what uint8 inputs are returned in; None keeps uint8.
+
+    Returns (when called):
+        `(x_mixed, share)`.
+
+    Raises:
+        ValueError: an input of another rank, or inputs of different T or F.
+
+    References:
+        Kim, Han, Ko, 2021, arXiv:2108.03020.
+    """
+
+    ratio: float = 0.3
+    dtype: str | None = None
+    supports_jit: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ratio", _arguments.real("ratio", self.ratio, high=1))
+        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
+
+    def __call__(
+        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Any, tf.Tensor]:
+        times, frequencies = _common_size(x)
+        words = _MOST + 1
+        time_bands = self._draw(lam, seed[:, :words], times)
+        frequency_bands = self._draw(lam, seed[:, words : 2 * words], frequencies)
+
+        def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+            mixed = _paste(a, b, time_bands, frequency_bands)
+            return as_dtype(mixed, pixel_dtype(a, self.dtype))
+
+        kept = _outside(time_bands, times) * _outside(frequency_bands, frequencies)
+        share = tf.cast(kept, tf.float32) / tf.cast(times * frequencies, tf.float32)
+        return tf.nest.map_structure(mix, x, x_partner), share
+
+    def _draw(self, lam: tf.Tensor, bits: tf.Tensor, size: Any) -> list[_Band]:
+        """The bands along one axis; those beyond the number drawn are empty."""
+        width = tf.cast(tf.round(self.ratio * tf.cast(size, tf.float32)), tf.int32)
+        count = tf.where(lam == 1, 0, index(bits[:, 0], _MOST + 1))
+        starts = [index(bits[:, k + 1], size - width + 1) for k in range(_MOST)]
+        return [(start, start + tf.where(k < count, width, 0)) for k, start in enumerate(starts)]
+
+
+# First and last + 1, int32 `[B]` each.
+_Band = tuple[tf.Tensor, tf.Tensor]
+
+
+def _common_size(x: Any) -> tuple[Any, Any]:
+    """The numbers of times and of frequencies of all inputs, which share one set of bands."""
+    leaves = tf.nest.flatten(x)
+    for leaf in leaves:
+        if leaf.shape.rank not in (3, 4):
+            _arguments.fail(
+                ValueError,
+                "SpecMix needs spectrograms [B, T, F] or [B, T, F, C]: time, then frequency.",
+                "Name inputs that are none in `keep`, or use mixup.",
+                shape=leaf.shape,
+            )
+        if not leaf.shape[1:3].is_compatible_with(leaves[0].shape[1:3]):
+            _arguments.fail(
+                ValueError,
+                "Spectrograms that share bands must have the same number of times and frequencies.",
+                "Pad them to one size, or name the others in `keep`.",
+                shapes=[leaf.shape for leaf in leaves],
+            )
+    dynamic = tf.shape(leaves[0])
+    times, frequencies = leaves[0].shape[1:3]
+    return (
+        dynamic[1] if times is None else times,
+        dynamic[2] if frequencies is None else frequencies,
+    )
+
+
+def _inside(bands: list[_Band], size: Any, values: Any = 1) -> tf.Tensor:
+    """Which positions are in some band, bool `[B, size * values]`, `values` at each position."""
+    return tf.reduce_any(
+        tf.stack([within(a * values, b * values, size * values) for a, b in bands]), axis=0
+    )
+
+
+def _outside(bands: list[_Band], size: Any) -> tf.Tensor:
+    """How many positions are in no band, int32 `[B]`."""
+    return tf.reduce_sum(tf.cast(~_inside(bands, size), tf.int32), axis=1)
+
+
+def _paste(
+    x: tf.Tensor, x_partner: tf.Tensor, time_bands: list[_Band], frequency_bands: list[_Band]
+) -> tf.Tensor:
+    """`x` with the bands replaced by `x_partner`'s."""
+    shape = tf.shape(x)
+    values = 1 if x.shape.rank == 3 else x.shape[3] or shape[3]
+    # Rows of F * C values, as for images.
+    rows = [shape[0], shape[1], shape[2] * values]
+    inside_times = _inside(time_bands, shape[1])  # [B, T]
+    inside_values = _inside(frequency_bands, shape[2], values)  # [B, F * C]
+    inside = inside_times[:, :, tf.newaxis] | inside_values[:, tf.newaxis, :]
+    return tf.reshape(tf.where(inside, tf.reshape(x_partner, rows), tf.reshape(x, rows)), shape)

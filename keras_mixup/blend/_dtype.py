@@ -1,0 +1,21 @@
+"""The dtype an input comes back in: floats keep theirs, uint8 is returned as asked."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def as_dtype(x: tf.Tensor, dtype: tf.DType | str | None) -> tf.Tensor:
+    """`x` in the dtype asked for, rounded to nearest where that is an integer."""
+    if dtype is None or x.dtype == dtype:
+        return x
+    if tf.as_dtype(dtype).is_integer and x.dtype == tf.float32:
+        # Adding 2^23 leaves no bits for a fraction: the sum is rounded to nearest, and its low
+        # bits are the integer. A compiled conversion of floats is several times as slow.
+        x = tf.bitcast(x + 2.0**23, tf.int32)
+    return tf.cast(x, dtype)
+
+
+def pixel_dtype(x: tf.Tensor, dtype: str | None) -> tf.DType:
+    """The dtype in which a method that copies pixels returns `x`."""
+    return x.dtype if x.dtype.is_floating or dtype is None else tf.as_dtype(dtype)

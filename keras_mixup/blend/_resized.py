@@ -1,0 +1,109 @@
+"""`Resized`: the whole partner, made small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._config import Configurable
+from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup.blend._images import (
+    Rectangle,
+    canvas,
+    check_data_format,
+    common_size,
+    in_one_pass,
+    kept_share,
+    paste,
+    place_inside,
+)
+
+
+@dataclass(frozen=True)
+class Resized(Configurable):
+    """x~ = x outside a box, the whole x_partner resized to it inside: ResizeMix.
+
+    The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels and at least one, at a place
+    uniform among those wholly inside the image; at lam = 1 there is none. The partner is sampled
+    bilinearly at half-pixel centres, without smoothing: pixel i of a box of h rows from `top` shows
+    the partner at row (i - top + 1/2) H / h - 1/2. The share of the original is
+    1 - (pixels of the box) / (H W). A video has the same box in every frame.
+
+    Floats keep their dtype; all are resized in float32, also float64. XLA has no such op: this
+    blend is not compiled whole.
+
+    Args:
+        dtype: what uint8 images are returned in; None keeps uint8, rounded to nearest.
+        data_format: as in `Box`.
+
+    Returns (when called):
+        `(x_mixed, share)`.
+
+    Raises:
+        ValueError: an input that is neither images nor videos, or inputs of different H or W.
+
+    References:
+        Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
+    """
+
+    dtype: str | None = None
+    data_format: str = "channels_last"
+    supports_jit: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
+        check_data_format(self.data_format)
+
+    def __call__(
+        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Any, tf.Tensor]:
+        height, width = common_size(x, self.data_format)
+        sides = _side(lam, height), _side(lam, width)
+        box = place_inside(sides, seed[:, :2], height, width)
+
+        def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+            dtype = pixel_dtype(a, self.dtype)
+
+            def select(a: tf.Tensor, small: tf.Tensor, *edges: tf.Tensor) -> tf.Tensor:
+                small = as_dtype(small, dtype)
+                return paste(tf.cast(a, dtype), small, Rectangle(*edges), self.data_format)
+
+            return in_one_pass(select, a, _shrunk_into(box, b, self.data_format), *box)
+
+        return tf.nest.map_structure(mix, x, x_partner), kept_share(box, height, width)
+
+
+def _side(lam: tf.Tensor, size: Any) -> tf.Tensor:
+    """The side of the box in whole pixels, int32 `[B]`."""
+    length = tf.cast(tf.round(tf.sqrt(1 - lam) * tf.cast(size, tf.float32)), tf.int32)
+    return tf.where(lam == 1, 0, tf.maximum(length, 1))
+
+
+def _shrunk_into(box: Rectangle, x: tf.Tensor, data_format: str) -> tf.Tensor:
+    """`x` resized into the box: float32, of the shape of `x`, without meaning outside the box."""
+    batch, planes, height, width, values = canvas(x, data_format)
+    images = tf.reshape(x, [batch * planes, height, width, values])
+    if x.dtype != tf.uint8:
+        images = tf.cast(images, tf.float32)
+    top, bottom = _source(box.top, box.bottom, height)
+    left, right = _source(box.left, box.right, width)
+    corners = tf.repeat(tf.stack([top, left, bottom, right], axis=1), planes, axis=0)
+    small = tf.image.crop_and_resize(images, corners, tf.range(batch * planes), [height, width])
+    return tf.reshape(small, tf.shape(x))
+
+
+def _source(start: tf.Tensor, stop: tf.Tensor, size: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the first and the last pixel of the output lie in the source, as parts of size - 1.
+
+    That is how `crop_and_resize` takes them; it spaces the pixels between evenly.
+    """
+    # In float64, because graphs reorder the arithmetic: the float32 result is then the same.
+    pixels = tf.cast(size, tf.float64)
+    ratio = pixels / tf.cast(tf.maximum(stop - start, 1), tf.float64)
+    last = tf.maximum(pixels - 1, 1)
+    first = (0.5 - tf.cast(start, tf.float64)) * ratio - 0.5
+    ends = first / last, (first + (pixels - 1) * ratio) / last
+    return tf.cast(ends[0], tf.float32), tf.cast(ends[1], tf.float32)
