@@ -69,21 +69,32 @@ def rules(y: Any, num_classes: Any, images: list[Any], data_format: str) -> list
 
 
 def is_boxes(y: Any) -> bool:
-    """Keras's form of bounding boxes: a dictionary of `boxes` `[B, N, 4]` and `labels` `[B, N]`."""
-    return (
-        isinstance(y, Mapping)
-        and {"boxes", "labels"} <= set(y) <= {"boxes", "labels", "weights"}
-        and getattr(getattr(y["boxes"], "shape", None), "rank", None) == 3
-        and y["boxes"].shape[-1] == 4
-    )
+    """Keras's form of bounding boxes: a dictionary of `boxes` `[B, N, 4]` and `labels` `[B, N]`.
+
+    KerasCV says `classes` for `labels`; `weights` `[B, N]` are there after a first mix.
+    """
+    if not isinstance(y, Mapping) or set(y) - {"weights"} not in _BOX_KEYS:
+        return False
+    shape = getattr(y["boxes"], "shape", None)
+    return shape is not None and shape.rank == 3 and shape[-1] == 4
+
+
+_BOX_KEYS = ({"boxes", "labels"}, {"boxes", "classes"})
 
 
 def weigh_boxes(y: Any) -> Any:
     """`y` with weights beside all bounding boxes: 1, and 0 for padding, whose label is -1."""
     if is_boxes(y):
-        labels = y["labels"]
         if "weights" in y:
             return dict(y)
+        labels = y["labels" if "labels" in y else "classes"]
+        if labels.dtype.is_unsigned or labels.dtype.is_bool or labels.shape.rank != 2:
+            _arguments.fail(
+                ValueError,
+                "The labels of bounding boxes must be signed numbers [B, N], -1 for padding.",
+                "Cast them, e.g. to int32.",
+                labels=labels,
+            )
         if isinstance(labels, tf.TensorSpec):
             return {**y, "weights": tf.TensorSpec(labels.shape, tf.float32)}
         return {**y, "weights": tf.cast(labels != -1, tf.float32)}

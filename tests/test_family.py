@@ -431,6 +431,16 @@ def test_boxes_through_a_dataset_beside_another_output_and_mixed_twice():
     assert twice["weights"].max() < 1
 
 
+def test_boxes_of_kerascv_and_labels_without_padding():
+    x, y = boxes_data()
+    named = {"boxes": y["boxes"], "classes": y["labels"]}
+    mixed = first(SLICES((x, named)).batch(2).apply(mixup(1.0, seed=0)))[1]
+    assert set(mixed) == {"boxes", "classes", "weights"}
+    named["classes"] = y["labels"].astype("uint8")
+    with pytest.raises(ValueError, match="signed numbers"):
+        SLICES((x, named)).batch(2).apply(mixup(1.0))
+
+
 def test_boxes_are_refused_by_a_method_that_cuts():
     x, y = boxes_data()
     with pytest.raises(ValueError, match="both images stay whole"):
