@@ -37,11 +37,20 @@ def test_quickstart_refuses_bad_flags(arguments, message, tmp_path):
     assert message in result.stderr
 
 
+def test_compare_methods(tmp_path):
+    arguments = ["--smoke", "--methods", "none", "fmix", "regmixup", "--json", "runs.jsonl"]
+    result = run("examples/compare_methods.py", *arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 3
+    assert "| regmixup |" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [
         ("throughput", ["--cases", "small", "--rounds", 1, "--seconds", 0.05]),
         ("memory", ["--batches", 50, "--warm-up", 20, "--epochs", 11]),
+        ("growth", ["--rounds", 1, "--seconds", 0.001]),
         ("end_to_end", ["--batch", 2, "--side", 32, "--steps", 1, "--rounds", 1]),
     ],
 )
