@@ -61,12 +61,12 @@ def case(line, value):
     return weight, pipelines
 
 
-def measure(rounds, seconds):
+def measure(rounds, seconds, points):
     """`{line: {pipeline: {value: [bytes, seconds, ...]}}}`, interleaved over the points too."""
     results = {line: {} for line in LINES}
     for _ in range(rounds):
         for line, values in LINES.items():
-            for value in values:
+            for value in values[:points]:
                 weight, pipelines = case(line, value)
                 count = max(5, int(seconds / (weight / 4e9 + 2e-4)))
                 for name, pipeline in pipelines.items():
@@ -80,13 +80,13 @@ def medians(points):
 
 
 def exponent(points):
-    *_, (one, *times), _, (two, *more) = points.values()
+    (one, *times), _, (two, *more) = list(points.values())[-3:]
     return math.log(statistics.median(more) / statistics.median(times)) / math.log(two / one)
 
 
 def print_table(results):
     for line, pipelines in results.items():
-        values = LINES[line]
+        values = list(next(iter(pipelines.values())))
         exponents = not line.startswith("num_parallel")
         print(f"\n| {line}: ms a batch | {' | '.join(map(str, values))} | exponent |")
         print("|---" * (len(values) + 2) + "|")
@@ -123,9 +123,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="timings of each (%(default)s)")
     parser.add_argument("--seconds", type=float, default=0.2, help="a timing (%(default)s)")
+    parser.add_argument("--points", type=int, help="only the first of every line, at least 3")
     parser.add_argument("--plot", type=Path, help="write a picture")
     args = parser.parse_args()
-    results = measure(args.rounds, args.seconds)
+    results = measure(args.rounds, args.seconds, args.points)
     print_table(results)
     if args.plot:
         draw(results, args.plot)

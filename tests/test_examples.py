@@ -50,7 +50,7 @@ def test_compare_methods(tmp_path):
     [
         ("throughput", ["--cases", "small", "--rounds", 1, "--seconds", 0.05]),
         ("memory", ["--batches", 50, "--warm-up", 20, "--epochs", 11]),
-        ("growth", ["--rounds", 1, "--seconds", 0.001]),
+        ("growth", ["--rounds", 1, "--seconds", 0.001, "--points", 3]),
         ("end_to_end", ["--batch", 2, "--side", 32, "--steps", 1, "--rounds", 1]),
     ],
 )
