@@ -28,7 +28,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import choose, cutmix, mixup
+from keras_mixup import choose, cutmix, cutmix_minmax, fmix, mixup, resizemix
 
 CLASSES = 10
 CASES = {
@@ -98,6 +98,9 @@ CONTENDERS = {
     "mixup, pairs": ours(lambda **k: mixup(0.2, seed=0, **k), "pairs"),
     "mixup, apply, own dtype": None,  # filled in per case: uint8 in, uint8 out
     "cutmix, apply": ours(lambda **k: cutmix(seed=0, **k)),
+    "cutmix_minmax, apply": ours(lambda **k: cutmix_minmax(seed=0, **k)),
+    "resizemix, apply": ours(lambda **k: resizemix(seed=0, **k)),
+    "fmix, apply": ours(lambda **k: fmix(seed=0, **k)),
     "choose(mixup, cutmix), apply": ours(lambda **k: choose(mixup(0.2, **k), cutmix(**k), seed=0)),
     "keras.layers.MixUp": keras_layer(lambda: keras.layers.MixUp(alpha=0.2)),
     "keras.layers.CutMix": keras_layer(keras.layers.CutMix),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -105,9 +107,8 @@ def _common_size(x: Any) -> tuple[Any, Any]:
 
 def _inside(bands: list[_Band], size: Any, values: Any = 1) -> tf.Tensor:
     """Which positions are in some band, bool `[B, size * values]`, `values` at each position."""
-    return tf.reduce_any(
-        tf.stack([within(a * values, b * values, size * values) for a, b in bands]), axis=0
-    )
+    masks = [within(start * values, stop * values, size * values) for start, stop in bands]
+    return functools.reduce(operator.or_, masks)
 
 
 def _outside(bands: list[_Band], size: Any) -> tf.Tensor:
