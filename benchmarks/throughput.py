@@ -231,11 +231,12 @@ def print_case(result):
 def draw(results, path):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 2.6 * len(results)), layout="constrained", dpi=120)
+    figure = Figure(figsize=(9, 3.4 * len(results)), layout="constrained", dpi=120)
     for axes, result in zip(figure.subplots(len(results), 1, squeeze=False)[:, 0], results):
         names = list(result["ms"])
         medians = [statistics.median(result["ms"][name]) for name in names]
-        colors = ["0.6" if ":" in n else "#0072B2" if n[0] in "mc" else "#D55E00" for n in names]
+        others = {"floor": "0.6", "keras": "#D55E00", "PyTor": "#E69F00"}
+        colors = [others.get(name[:5], "#0072B2") for name in names]
         axes.barh(names, medians, color=colors)
         axes.invert_yaxis()
         axes.set_title(f"{' x '.join(map(str, result['batch']))} {result['dtype']}", loc="left")

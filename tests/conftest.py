@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import settings
 
 from keras_mixup import (
     blend,
@@ -21,6 +22,10 @@ from keras_mixup import (
     specmix,
 )
 from keras_mixup.mix import Mix
+
+# TensorFlow's first call in a process takes seconds, which says nothing about the example.
+settings.register_profile("keras_mixup", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("keras_mixup")
 
 # Every recipe, ready to be given num_classes and a seed. A new method is one line here.
 RECIPES = {

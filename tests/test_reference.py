@@ -10,10 +10,6 @@ from keras_mixup._interpolate import interpolate
 from keras_mixup.blend import draw_box
 from keras_mixup.blend._bits import fraction
 
-# TensorFlow's first call in a process takes seconds, which says nothing about the example.
-settings.register_profile("keras_mixup", deadline=None, max_examples=40, derandomize=True)
-settings.load_profile("keras_mixup")
-
 FLOATS = ["float16", "float32", "float64"]
 
 
