@@ -67,10 +67,10 @@ class AdversarialErrors:
             )
             axes.bar_label(bars, fmt="%.0f", fontsize=8, padding=2)
         axes.set_xticks(range(3), next(iter(self.errors.values())))
-        axes.set(ylim=(0, 105), ylabel="Error (%)")
+        axes.set(ylim=(0, 108), ylabel="Error (%)")
         attack = "Transfer" if self.transfer else "White box"
-        axes.set_title(f"{attack}, ε = {self.eps:g}/255 of the range", fontsize=10)
-        axes.legend(frameon=False, loc="upper left")
+        axes.set_xlabel(f"{attack}, ε = {self.eps:g}/255 of the range")
+        _report.legend(axes)
         return _report.finish([axes])
 
 

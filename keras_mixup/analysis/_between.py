@@ -64,13 +64,13 @@ class InBetween:
             style: dict[str, Any] = {"color": _report.color(index), "label": name}
             left.plot(self.lam, 100 * self.miss[name], **style)
             right.plot(self.lam, self.gradient_norm[name], **style)
-        left.set_ylabel("Miss: neither of the two classes (%)")
-        right.set_ylabel("Gradient norm (nats per unit of x)")
+        left.set_ylabel("Missed: neither class (%)")
+        right.set_ylabel("Gradient norm (nats / unit of x)")
         for axes in (left, right):
             axes.set_xlabel("λ, share of the first example")
             axes.set_xlim(0, 1)
             axes.set_ylim(bottom=0)
-        left.legend(frameon=False)
+        _report.legend(left)
         return _report.finish([left, right])
 
 

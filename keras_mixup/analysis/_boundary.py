@@ -68,7 +68,9 @@ class DecisionBoundary:
                 aspect="auto",
             )
             if p.min() < 0.5 < p.max():
-                panel.contour(self.grid[0, :, 0], self.grid[:, 0, 1], p, [0.5], colors="0.2")
+                panel.contour(
+                    self.grid[0, :, 0], self.grid[:, 0, 1], p, [0.5], colors="0.2", linewidths=1
+                )
             for index, kind in enumerate(np.unique(self.y)):
                 points = self.x[self.y == kind]
                 style: dict[str, Any] = {"s": 8, "edgecolors": "white", "linewidths": 0.3}
@@ -182,7 +184,7 @@ class LineProfile:
             axes.plot(self.lam, p, color=_report.color(index), label=label)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="λ, share of the first input")
         axes.set_ylabel(f"p(class {self.class_id} | x)")
-        axes.legend(frameon=False)
+        _report.legend(axes)
         return _report.finish([axes])
 
 

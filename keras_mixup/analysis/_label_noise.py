@@ -125,7 +125,7 @@ class LabelNoise:
             axes.plot(epochs, 100 * errors, color=_report.color(index), label=name)
         axes.set(xlabel="Epoch", ylabel="Error (%)", ylim=(0, 100))
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(frameon=False)
+        _report.legend(axes)
         return _report.finish([axes])
 
 

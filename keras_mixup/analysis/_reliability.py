@@ -47,6 +47,7 @@ class Reliability:
         """The reliability diagram. `ax`: matplotlib axes, or `None` for a new figure."""
         (axes,) = _report.panels(ax, 1, width=3.6, height=4.2)
         draw(axes, self)
+        axes.legend(frameon=False, loc="upper left")
         return _report.finish([axes])
 
 
@@ -140,15 +141,17 @@ def table_of(models: Mapping[str, Reliability]) -> str:
 def draw(axes: Any, reliability: Reliability) -> None:
     """Accuracy against confidence, the gap between them, and how many examples are in a bin."""
     bins = len(reliability.counts)
-    centres, width = (np.arange(bins) + 0.5) / bins, 1 / bins
-    accuracy, confidence = reliability.accuracy, reliability.confidence
-    bar: dict[str, Any] = {"width": width, "edgecolor": "white", "linewidth": 0.5}
-    axes.bar(centres, accuracy, color=_report.COLORS[1], label="accuracy", **bar)
-    gap = confidence - accuracy
-    axes.bar(centres, gap, bottom=accuracy, color=_report.COLORS[0], alpha=0.4, label="gap", **bar)
+    lefts, width = np.arange(bins) / bins, 1 / bins
+    accuracy, gap = reliability.accuracy, reliability.confidence - reliability.accuracy
+    blue, red = _report.COLORS[5], _report.COLORS[0]
+    bar: dict[str, Any] = {"width": width, "align": "edge", "linewidth": 0.6}
+    axes.bar(lefts, accuracy, color=blue, edgecolor="white", label="accuracy", **bar)
+    # Not filled: where confidence is too low, the gap lies on the bar of the accuracy.
+    hatch: dict[str, Any] = {"facecolor": "none", "edgecolor": red, "hatch": "////"}
+    axes.bar(lefts, gap, bottom=accuracy, label="gap to confidence", **hatch, **bar)
     axes.plot([0, 1], [0, 1], color="0.4", linewidth=1, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="Accuracy", xticks=[])
-    counts = axes.inset_axes([0, -0.3, 1, 0.25])
-    counts.bar(centres, reliability.counts, color="0.6", **bar)
+    counts = axes.inset_axes((0, -0.3, 1, 0.25))
+    counts.bar(lefts, reliability.counts, color="0.6", edgecolor="white", **bar)
     counts.set(xlim=(0, 1), xlabel="Confidence", ylabel="Examples")
     counts.spines[["top", "right"]].set_visible(False)

@@ -51,6 +51,13 @@ def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list
     return list(figure.subplots(1, count, squeeze=False)[0])
 
 
+def legend(axes: Any) -> None:
+    """Above the axes, where no curve can run through it; names are not parsed as maths."""
+    box = axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    for text in box.get_texts():
+        text.set_parse_math(False)
+
+
 def finish(axes: Sequence[Any]) -> Figure:
     """Take away the frame's upper and right line; the figure, for a notebook to show."""
     for ax in axes:
