@@ -37,6 +37,13 @@ def test_quickstart_refuses_bad_flags(arguments, message, tmp_path):
     assert message in result.stderr
 
 
+def test_toy_boundary(tmp_path):
+    result = run("examples/toy_boundary.py", "--smoke", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "toy_boundary.png").read_bytes().startswith(b"\x89PNG")
+    assert "miss at" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [

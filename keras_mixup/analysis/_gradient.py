@@ -93,6 +93,8 @@ def _torch(model: keras.Model, from_logits: bool) -> Gradient:
         inputs = ops.convert_to_tensor(x).requires_grad_()
         output = model(inputs, training=False)
         loss = _loss(output, ops.convert_to_tensor(target, "float32"), from_logits)
+        if not loss.requires_grad:
+            raise _not_differentiable("float32")
         # Not `backward`, which would add to the gradients of the model's own weights.
         (result,) = torch.autograd.grad(loss, inputs, allow_unused=True)
         if result is None:
