@@ -1,6 +1,6 @@
 """The paper's Figure 1b: what mixup does to a decision boundary, in two dimensions.
 
-    python examples/toy_boundary.py            # under a minute on two CPU cores
+    python examples/toy_boundary.py            # half a minute on two CPU cores
     python examples/toy_boundary.py --help
 
 Two concentric noisy circles, the inner one is class 1. The same small network is trained three
@@ -57,7 +57,7 @@ def train(x, y, alpha, args):
 
 
 def draw(boundary, between, profile, args):
-    figure = Figure(figsize=(10, 6.8), layout="constrained", dpi=150)
+    figure = Figure(figsize=(10, 6.8), layout="constrained", dpi=110)
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1))
     planes = top.subplots(1, 3, sharey=True)
     boundary.plot(planes)
