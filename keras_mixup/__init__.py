@@ -1,6 +1,15 @@
 """mixup for people who train with Keras: one call turns a tf.data pipeline into a mixed one."""
 
-from keras_mixup import blend, coefficient, label_share, metrics, pairing, plot, schedule
+from keras_mixup import (
+    analysis,
+    blend,
+    coefficient,
+    label_share,
+    metrics,
+    pairing,
+    plot,
+    schedule,
+)
 from keras_mixup.choice import choose
 from keras_mixup.class_weights import class_weights
 from keras_mixup.cut_recipes import cutmix, cutmix_minmax, fmix, resizemix, specmix
@@ -13,6 +22,7 @@ from keras_mixup.with_clean import WithClean
 __all__ = [
     "Mix",
     "WithClean",
+    "analysis",
     "blend",
     "choose",
     "class_weights",

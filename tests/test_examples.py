@@ -45,6 +45,13 @@ def test_compare_methods(tmp_path):
     assert "| regmixup |" in result.stdout
 
 
+def test_toy_boundary(tmp_path):
+    result = run("examples/toy_boundary.py", "--smoke", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "toy_boundary.png").read_bytes().startswith(b"\x89PNG")
+    assert "miss at" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [

@@ -1,0 +1,124 @@
+"""A Keras model as class probabilities and loss gradients, in inference mode, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_mixup._arguments import fail
+from keras_mixup.analysis._gradient import gradient_function
+
+# A float32 probability of 0 stands for anything below this; of 1, in a sigmoid output, for
+# anything within 2**-24 of it.
+_TINY = float(np.finfo("float32").tiny)
+_NEXT_TO_ONE = 2.0**-24
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """`model`, whose outputs are probabilities, or logits if `from_logits`.
+
+    Every batch is filled up to `batch_size` rows, so that backends that compile do it once. This
+    changes no result: in inference mode an example does not see the others of its batch.
+    """
+
+    model: keras.Model
+    from_logits: bool
+    batch_size: int
+    progress: keras.utils.Progbar
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """float64 [N, K], K >= 2: a single sigmoid output is read as the two classes 0 and 1."""
+        outputs = []
+        for rows, batch in self._batches(x):
+            output = self.model.predict_on_batch(batch)
+            outputs.append(to_probabilities(_matrix(output)[rows], self.from_logits))
+            self.progress.add(1)
+        return np.concatenate(outputs)
+
+    def loss_gradient(self, x: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """d CE(target, f(x)) / dx of each example, float32 like `x`; `target` [N, K]."""
+        gradients = []
+        for (rows, batch), (_, labels) in zip(self._batches(x), self._batches(target)):
+            gradients.append(self._gradient(batch, labels)[rows])
+            self.progress.add(1)
+        return np.concatenate(gradients)
+
+    @cached_property
+    def _gradient(self) -> Any:
+        return gradient_function(self.model, self.from_logits)
+
+    def _batches(self, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        for start in range(0, len(x), self.batch_size):
+            batch = x[start : start + self.batch_size]
+            missing = self.batch_size - len(batch)
+            padding = np.repeat(batch[-1:], missing, axis=0)
+            yield slice(len(batch)), np.concatenate([batch, padding]) if missing else batch
+
+
+def _matrix(output: Any) -> np.ndarray:
+    """The model's output as [N, K], its own dtype."""
+    shapes = keras.tree.map_structure(np.shape, output)
+    if not hasattr(output, "shape") or len(output.shape) != 2:
+        fail(
+            ValueError,
+            "The model must have one output of shape [N, K]: a row of class scores an example.",
+            "Wrap it in a model that has.",
+            output_shape=shapes,
+        )
+    return np.asarray(output)
+
+
+def to_probabilities(output: np.ndarray, from_logits: bool) -> np.ndarray:
+    """[N, K] or [N, 1] -> float64 [N, max(K, 2)], with a check that `from_logits` is right."""
+    values = output.astype("float64")
+    if not np.isfinite(values).all():
+        fail(
+            ValueError,
+            "The model's outputs must be finite.",
+            "Look at its inputs and weights.",
+            not_finite=int((~np.isfinite(values)).sum()),
+        )
+    is_sigmoid = values.shape[1] == 1
+    in_range = values.min() >= 0 and values.max() <= 1 + 1e-3
+    off = 0.0 if is_sigmoid else abs(values.sum(axis=1) - 1).max()
+
+    if from_logits:
+        # As near as a softmax in float32 gets, so that true logits are never taken for one.
+        if not is_sigmoid and in_range and off < 1e-5:
+            fail(
+                ValueError,
+                "With `from_logits=True` the model's outputs must be logits, and these are "
+                "probabilities: in [0, 1], with a sum of 1 in every row.",
+                "Leave `from_logits` out.",
+                first_row=values[0].tolist(),
+            )
+        return softmax(np.insert(values, 0, 0.0, axis=1) if is_sigmoid else values)
+    # A softmax in bfloat16 rounds every entry to 8 bits, and may come back as float32.
+    if not in_range or off > 1e-2:
+        fail(
+            ValueError,
+            "The model's outputs must be probabilities: in [0, 1], with a sum of 1 in every row.",
+            "Pass from_logits=True if it does not end in a softmax (or sigmoid).",
+            first_row=values[0].tolist(),
+        )
+    if is_sigmoid:
+        values = np.clip(values, _NEXT_TO_ONE, 1 - _NEXT_TO_ONE)
+        values = np.concatenate([1 - values, values], axis=1)
+    return values
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis; subtracting the largest keeps `exp` from overflowing."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def log(probabilities: np.ndarray) -> np.ndarray:
+    """Natural logarithm; what float32 rounded to 0 counts as its smallest normal number."""
+    return np.log(np.maximum(probabilities, _TINY))

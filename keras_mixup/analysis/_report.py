@@ -1,0 +1,66 @@
+"""How results are shown: Markdown tables, and figures in one style."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_mixup._arguments import fail
+
+if TYPE_CHECKING:  # matplotlib is optional
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's, distinct for colour-blind readers too.
+COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def color(index: int) -> str:
+    """Of the model at that place; after seven they repeat."""
+    return COLORS[index % len(COLORS)]
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the first column names the rows, the others are numbers."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list[Any]:
+    """`count` axes: those the caller gave, or a row of new ones, `width` x `height` inches each."""
+    if ax is not None:
+        given = list(np.ravel(np.asarray(ax, dtype=object)))
+        if len(given) != count:
+            fail(
+                ValueError,
+                f"`ax` must have one axes for each of the {count} panels.",
+                f"Pass plt.subplots(1, {count})[1], or None.",
+                axes=len(given),
+            )
+        return given
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "`plot` draws with matplotlib. Install it: pip install matplotlib"
+        ) from error
+    figure = plt.figure(figsize=(count * width, height), layout="constrained")
+    # Made by pyplot, so that notebooks know how to draw it; closed, so that they draw it once.
+    plt.close(figure)
+    return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def legend(axes: Any) -> None:
+    """Above the axes, where no curve can run through it; names are not parsed as maths."""
+    box = axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    for text in box.get_texts():
+        text.set_parse_math(False)
+
+
+def finish(axes: Sequence[Any]) -> Figure:
+    """Take away the frame's upper and right line; the figure, for a notebook to show."""
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+    figure: Figure = axes[0].get_figure()
+    return figure
