@@ -8,7 +8,7 @@ A small pre-activation ResNet (He et al., 2016, arXiv:1603.05027; 175,000 weight
 images for 30 epochs of batches of 128: SGD with momentum 0.9, learning rate 0.1 on a cosine, weight
 decay 5e-4, random flips. Nothing is tuned for any method. Test error is that of the last epoch on
 all 10,000 test images. `regmixup` sees 128 clean and 128 mixed images a step, and takes twice as
-long. About 4 minutes a run on two CPU cores.
+long. About 5 minutes a run on two free CPU cores.
 """
 
 import argparse

@@ -11,7 +11,8 @@ from keras_mixup import _arguments
 
 
 def check_endless(dataset: tf.data.Dataset) -> None:
-    cardinality = int(dataset.cardinality())
+    """Raise for a dataset that ends, or of which TensorFlow cannot tell."""
+    cardinality = tf.get_static_value(dataset.cardinality())
     if cardinality != tf.data.INFINITE_CARDINALITY:
         _arguments.fail(
             ValueError,

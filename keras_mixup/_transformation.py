@@ -248,15 +248,17 @@ class Transformation(Configurable, abc.ABC):
         def mix(element: Any, plan: Any) -> Any:
             return self._apply(element, plan, layout)
 
+        # Synchronous, because TensorFlow may run another map ahead, in parallel, and then loses
+        # the draws of the next epoch when an iterator is restored.
         largest = layout.batch_size or largest_batch(dataset)
         if largest is None or not self.draws_ahead:
-            planned = tf.data.Dataset.zip((dataset, seeds)).map(draw)
+            planned = tf.data.Dataset.zip((dataset, seeds)).map(draw, synchronous=True)
         else:
             plans = self._plans_ahead(seeds, largest, layout.paired)
             planned = tf.data.Dataset.zip((dataset, plans))
         if layout.static and self.supports_jit:
             return map_in_place(planned, mix)
-        return planned.map(mix)
+        return planned.map(mix, synchronous=True)
 
     def _plans_ahead(
         self, seeds: tf.data.Dataset, batch_size: int, paired: bool

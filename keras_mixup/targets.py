@@ -1,7 +1,8 @@
 """What a label is, and how labels and sample weights are mixed.
 
 Integer class ids become soft labels; floats (one-hot, soft, multi-hot, regression targets) are
-numbers and are mixed as they are. Both are mixed with the share that the blend returned.
+numbers and are mixed as they are. Both are mixed with the share that the blend returned. What has a
+value for every pixel is blended like an image instead, and bounding boxes are united.
 """
 
 from __future__ import annotations

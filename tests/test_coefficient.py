@@ -107,7 +107,10 @@ def test_probability_is_per_example_or_per_batch():
         return np.array(labels)
 
     assert set(mixed(True).mean(axis=1)) == {0.0, 1.0}
-    assert mixed(False).mean(axis=1).min() > 0.3
+    each = mixed(False)
+    # 2,000 draws: Hoeffding's bound at a false-alarm rate of 1e-9.
+    assert abs(each.mean() - 0.5) < 0.0732
+    assert not set(each.mean(axis=1)) & {0.0, 1.0}
 
 
 def test_any_tfp_distribution():
