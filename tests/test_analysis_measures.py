@@ -256,7 +256,8 @@ def test_reliability_agrees_with_scikit_learn(rng):
     np.testing.assert_allclose(result.accuracy[filled], accuracy)
     np.testing.assert_allclose(result.confidence[filled], confidence)
     assert result.nll == pytest.approx(log_loss(y, p))
-    assert result.brier == pytest.approx(brier_score_loss(y, p, scale_by_half=False))
+    one_class_each = [brier_score_loss(y == k, p[:, k]) for k in range(K)]
+    assert result.brier == pytest.approx(sum(one_class_each))
 
 
 @pytest.mark.parametrize("true_temperature", [0.3, 1.0, 4.0])
@@ -394,25 +395,35 @@ def test_best_and_last_test_error():
 # Adversarial examples
 
 
-@pytest.mark.parametrize(
-    ("value_range", "radius"), [((0, 255), 4), ((0, 1), 4 / 255), ((-1, 1), 8 / 255)]
-)
+@pytest.mark.parametrize("eps", [4, 100])
+@pytest.mark.parametrize("value_range", [(0, 255), (0, 1), (-1, 1)])
 @pytest.mark.parametrize("steps", [1, 10])
-def test_attack_on_a_linear_model_is_its_closed_form(rng, value_range, radius, steps):
-    kernel, y = rng.normal(size=(F, K)) / (value_range[1] - value_range[0]), rng.integers(K, size=N)
-    x = rng.uniform(*value_range, size=(N, F)).astype("float32")
-    x[0] = value_range[1]  # at the end of the range
+def test_attack_on_a_linear_model_is_its_closed_form(rng, value_range, steps, eps):
+    low, high = value_range
+    kernel, y = 8 * rng.normal(size=(F, K)) / (high - low), rng.integers(K, size=N)
+    x = rng.uniform(low, high, size=(N, F)).astype("float32")
+    x[:2], x[2:4] = high, low  # at the ends of the range
     ours = analysis.adversarial_examples(
-        dense(kernel), (x, y), value_range=value_range, steps=steps, batch_size=4, verbose=0
+        dense(kernel),
+        (x, y),
+        value_range=value_range,
+        eps=eps,
+        steps=steps,
+        batch_size=4,
+        verbose=0,
     )
-    expected = x.astype("float64")
+    radius, expected, signs = eps / 255 * (high - low), x.astype("float64"), []
     for _ in range(steps):
-        expected += radius / steps * np.sign(linear_gradient(expected, one_hot(y), kernel))
-        expected = np.clip(expected, x - radius, x + radius).clip(*value_range)
+        gradient = linear_gradient(expected, one_hot(y), kernel)
+        assert abs(gradient * (high - low)).min() > 1e-4  # float32 sees the same sign
+        signs.append(np.sign(gradient))
+        expected = (expected + radius / steps * signs[-1]).clip(x - radius, x + radius)
+        expected = expected.clip(low, high)
     assert ours.dtype == "float32"
-    np.testing.assert_allclose(ours, expected, atol=1e-5 * radius + 1e-6 * value_range[1])
-    assert (ours >= value_range[0]).all()
-    assert (ours <= value_range[1]).all()
+    np.testing.assert_allclose(ours, expected, atol=1e-6 * (high - low))  # float32
+    assert (ours.min(), ours.max()) == (low, high)
+    turned = any((sign != signs[0]).any() for sign in signs)
+    assert turned == (steps == 10 and eps == 100)  # else the steps would tell nothing
 
 
 def test_attack_of_many_small_steps_stays_in_the_ball():
