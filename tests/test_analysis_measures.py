@@ -256,7 +256,8 @@ def test_reliability_agrees_with_scikit_learn(rng):
     np.testing.assert_allclose(result.accuracy[filled], accuracy)
     np.testing.assert_allclose(result.confidence[filled], confidence)
     assert result.nll == pytest.approx(log_loss(y, p))
-    assert result.brier == pytest.approx(brier_score_loss(y, p, scale_by_half=False))
+    one_class_each = [brier_score_loss(y == k, p[:, k]) for k in range(K)]
+    assert result.brier == pytest.approx(sum(one_class_each))
 
 
 @pytest.mark.parametrize("true_temperature", [0.3, 1.0, 4.0])
@@ -394,25 +395,44 @@ def test_best_and_last_test_error():
 # Adversarial examples
 
 
-@pytest.mark.parametrize(
-    ("value_range", "radius"), [((0, 255), 4), ((0, 1), 4 / 255), ((-1, 1), 8 / 255)]
-)
+@pytest.mark.parametrize("eps", [4, 100])
+@pytest.mark.parametrize("value_range", [(0, 255), (0, 1), (-1, 1)])
 @pytest.mark.parametrize("steps", [1, 10])
-def test_attack_on_a_linear_model_is_its_closed_form(rng, value_range, radius, steps):
-    kernel, y = rng.normal(size=(F, K)) / (value_range[1] - value_range[0]), rng.integers(K, size=N)
-    x = rng.uniform(*value_range, size=(N, F)).astype("float32")
-    x[0] = value_range[1]  # at the end of the range
+def test_attack_on_a_linear_model_is_its_closed_form(rng, value_range, steps, eps):
+    low, high = value_range
+    kernel, y = 8 * rng.normal(size=(F, K)) / (high - low), rng.integers(K, size=N)
+    x = rng.uniform(low, high, size=(N, F)).astype("float32")
+    x[:2], x[2:4] = high, low  # at the ends of the range
     ours = analysis.adversarial_examples(
-        dense(kernel), (x, y), value_range=value_range, steps=steps, batch_size=4, verbose=0
+        dense(kernel),
+        (x, y),
+        value_range=value_range,
+        eps=eps,
+        steps=steps,
+        batch_size=4,
+        verbose=0,
     )
-    expected = x.astype("float64")
+    radius, expected = eps / 255 * (high - low), x.astype("float64")
     for _ in range(steps):
-        expected += radius / steps * np.sign(linear_gradient(expected, one_hot(y), kernel))
-        expected = np.clip(expected, x - radius, x + radius).clip(*value_range)
+        gradient = linear_gradient(expected, one_hot(y), kernel)
+        expected = expected + radius / steps * np.sign(gradient)
+        expected = expected.clip(x - radius, x + radius).clip(low, high)
     assert ours.dtype == "float32"
-    np.testing.assert_allclose(ours, expected, atol=1e-5 * radius + 1e-6 * value_range[1])
-    assert (ours >= value_range[0]).all()
-    assert (ours <= value_range[1]).all()
+    np.testing.assert_allclose(ours, expected, atol=1e-6 * (high - low))  # float32
+    assert (ours.min(), ours.max()) == (low, high)
+
+
+def test_attack_of_many_steps_turns_back_where_the_loss_falls():
+    """Class 1 is likeliest at x = .5. From .455, steps of .01 get there and then go to and fro."""
+    layers = keras.layers
+    hidden, last = layers.Dense(2, activation="relu"), layers.Dense(1, activation="sigmoid")
+    model = keras.Sequential([keras.Input((1,)), hidden, last])  # the two sides of |x - .5|
+    model.set_weights([[[1, -1]], [-0.5, 0.5], [[-20], [-20]], [0]])
+    for steps, expected in ((1, 0.555), (10, 0.495)):
+        changed = analysis.adversarial_examples(
+            model, ([[0.455]], [0]), value_range=(0, 1), eps=25.5, steps=steps, verbose=0
+        )
+        assert changed.item() == pytest.approx(expected, abs=1e-6)  # float32
 
 
 def test_attack_of_many_small_steps_stays_in_the_ball():

@@ -63,13 +63,12 @@ class Classifier:
 
 def _matrix(output: Any) -> np.ndarray:
     """The model's output as [N, K], its own dtype."""
-    shapes = keras.tree.map_structure(np.shape, output)
     if not hasattr(output, "shape") or len(output.shape) != 2:
         fail(
             ValueError,
             "The model must have one output of shape [N, K]: a row of class scores an example.",
             "Wrap it in a model that has.",
-            output_shape=shapes,
+            output_shape=keras.tree.map_structure(np.shape, output),
         )
     return np.asarray(output)
 

@@ -69,7 +69,9 @@ def _array(value: Any, name: str) -> np.ndarray:
             "Models with several inputs or outputs: wrap them in a model with one.",
             part=type(value).__name__,
         )
-    return np.asarray(value if isinstance(value, list) else keras.ops.convert_to_numpy(value))
+    if isinstance(value, (list, np.ndarray)):
+        return np.asarray(value)
+    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def _gathered(dataset: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
