@@ -427,7 +427,8 @@ def test_attack_of_many_steps_turns_back_where_the_loss_falls():
     layers = keras.layers
     hidden, last = layers.Dense(2, activation="relu"), layers.Dense(1, activation="sigmoid")
     model = keras.Sequential([keras.Input((1,)), hidden, last])  # the two sides of |x - .5|
-    model.set_weights([[[1, -1]], [-0.5, 0.5], [[-20], [-20]], [0]])
+    weights = [[[1, -1]], [-0.5, 0.5], [[-20], [-20]], [0]]
+    model.set_weights([np.array(weight, "float32") for weight in weights])
     for steps, expected in ((1, 0.555), (10, 0.495)):
         changed = analysis.adversarial_examples(
             model, ([[0.455]], [0]), value_range=(0, 1), eps=25.5, steps=steps, verbose=0
