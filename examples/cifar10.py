@@ -1,0 +1,164 @@
+"""CIFAR-10 at a size for two CPU cores: the data, network and training that experiments share.
+
+The preset `CPU`: 5,000 training images, a pre-activation ResNet (He et al., 2016, arXiv:1603.05027)
+of 175,000 weights, 30 epochs of batches of 128: SGD with momentum 0.9, learning rate 0.1 on a
+cosine, random flips. `PAPER` is the recipe of the mixup paper, for 50,000 images: pre-activation
+ResNet-18, 200 epochs, learning rate 0.1 divided by 10 after half and three quarters of them, padded
+crops and flips, and the median test error of the last ten epochs.
+
+Weight decay is Keras's, which the momentum does not multiply: 5e-4 here is what the paper and
+PyTorch call 5e-5. `keras_weight_decay` converts.
+"""
+
+import json
+import statistics
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import experiment  # noqa: F401, first: it quiets TensorFlow
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from keras_mixup import mixup
+
+CLASS_NAMES = ["airplane", "automobile", "bird", "cat", "deer"]
+CLASS_NAMES += ["dog", "frog", "horse", "ship", "truck"]
+MOMENTUM = 0.9
+Recipe = namedtuple("Recipe", ["widths", "epochs", "rate", "weight_decay", "crop", "judged_epochs"])
+
+
+def keras_weight_decay(weight_decay):
+    """Of SGD with momentum, where other frameworks add `weight_decay` to the gradient."""
+    return weight_decay / (1 - MOMENTUM)
+
+
+def stepwise(rate, steps):
+    values = [rate, rate / 10, rate / 100]
+    return keras.optimizers.schedules.PiecewiseConstantDecay([steps // 2, steps * 3 // 4], values)
+
+
+CPU = Recipe((16, 32, 64), 30, keras.optimizers.schedules.CosineDecay, 5e-4, False, 1)
+PAPER = Recipe((64, 128, 256, 512), 200, stepwise, keras_weight_decay(1e-4), True, 10)
+
+
+def shorter(recipe):
+    """For smoke: a network and a schedule of seconds."""
+    return recipe._replace(widths=recipe.widths[:1], epochs=1)
+
+
+# x: uint8 [N, H, W, 3]; y: int64 class ids [N].
+Data = namedtuple("Data", ["x", "y", "x_test", "y_test"])
+
+
+def load(count=5000, smoke=False):
+    """`count` training images and all test images; for smoke, 256 and 297 digits."""
+    if smoke:
+        from sklearn.datasets import load_digits
+
+        x, y = load_digits(return_X_y=True)
+        x = np.repeat(x.reshape(-1, 8, 8, 1) * 15, 3, axis=-1).astype("uint8")
+        return Data(x[:256], y[:256], x[1500:], y[1500:])
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder("cifar10")
+    builder.download_and_prepare()
+    arrays = []
+    for split in (f"train[:{count}]", "test"):
+        data = builder.as_dataset(split=split, as_supervised=True, batch_size=-1)
+        arrays += [tensor.numpy() for tensor in data]
+    return Data(*arrays)
+
+
+def network(data, widths=CPU.widths, dropout=0.0):
+    """Two pre-activation blocks for each width; dropout between the convolutions of a block."""
+
+    def convolution(filters, strides=1, size=3):
+        return layers.Conv2D(filters, size, strides, padding="same", use_bias=False)
+
+    channels = data.x.reshape(-1, 3)
+    inputs = layers.Input(data.x.shape[1:])
+    x = layers.Normalization(mean=channels.mean(0), variance=channels.var(0))(inputs)
+    x = convolution(widths[0])(x)
+    for filters in widths:
+        for block in range(2):
+            strides = 2 if filters > widths[0] and block == 0 else 1
+            activated = layers.ReLU()(layers.BatchNormalization()(x))
+            changes = x.shape[-1] != filters
+            shortcut = convolution(filters, strides, size=1)(activated) if changes else x
+            y = convolution(filters, strides)(activated)
+            y = layers.ReLU()(layers.BatchNormalization()(y))
+            if dropout:
+                y = layers.Dropout(dropout)(y)
+            x = layers.Add()([shortcut, convolution(filters)(y)])
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def batches(x, y, mix, seed, batch_size=128, crop=False):
+    """Mixed training batches; the same examples in the same order for every `mix`."""
+
+    def augment(x, y):
+        if crop:
+            size = tf.shape(x)
+            x = tf.pad(x, [[0, 0], [4, 4], [4, 4], [0, 0]])
+            x = tf.map_fn(lambda image: tf.image.random_crop(image, size[1:], seed=seed), x)
+        return tf.image.random_flip_left_right(x, seed=seed), y
+
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
+    return dataset.batch(batch_size, drop_remainder=True).map(augment).apply(mix).prefetch(2)
+
+
+def fit(data, mix, seed, recipe=CPU, *, dropout=0.0, callbacks=None, verbose=0):
+    """A trained model, and its {"test_error", "train_error" (%), "seconds"}."""
+    keras.utils.set_random_seed(seed)
+    model = network(data, recipe.widths, dropout)
+    rate = recipe.rate(0.1, recipe.epochs * (len(data.x) // 128))
+    model.compile(
+        keras.optimizers.SGD(rate, momentum=MOMENTUM, weight_decay=recipe.weight_decay),
+        "categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    test = tf.data.Dataset.from_tensor_slices((data.x_test, data.y_test)).batch(500)
+    start = time.perf_counter()
+    history = model.fit(
+        batches(data.x, data.y, mix, seed, crop=recipe.crop),
+        epochs=recipe.epochs,
+        shuffle=False,  # the dataset does it; Keras would warn that it cannot
+        validation_data=test.apply(mixup(0, num_classes=10)),
+        validation_freq=list(range(1, recipe.epochs + 1))[-recipe.judged_epochs :],
+        callbacks=callbacks,
+        verbose=verbose,
+    )
+    seconds = time.perf_counter() - start
+    accuracy = statistics.median(history.history["val_accuracy"])
+    predicted = model.predict(data.x, batch_size=500, verbose=0).argmax(-1)
+    return model, {
+        "test_error": 100 * (1 - accuracy),
+        "train_error": 100 * float(np.mean(predicted != data.y)),
+        "seconds": seconds,
+    }
+
+
+def trained(name, data, mix, seed, folder, recipe=CPU, **options):
+    """`fit`, or what it left in the folder before; a model goes by its name, data and epochs."""
+    path = Path(folder) / f"{name}, {len(data.x)} images, {recipe.epochs} epochs, seed {seed}.keras"
+    record = path.with_suffix(".json")
+    if record.exists():
+        model, run = keras.saving.load_model(path), json.loads(record.read_text())
+        source = "found"
+    else:
+        model, run = fit(data, mix, seed, recipe, **options)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+        record.write_text(json.dumps(run))
+        source = "trained"
+    print(
+        f"{name}, seed {seed}: {source}; test error {run['test_error']:.2f} %, training error "
+        f"{run['train_error']:.2f} %, {run['seconds'] / 60:.1f} minutes",
+        flush=True,
+    )
+    return model, run
