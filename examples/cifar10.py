@@ -16,16 +16,17 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-import experiment  # noqa: F401, first: it quiets TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
+from experiment import mean_and_range, table
 from keras import layers
 
 from keras_mixup import mixup
 
 CLASS_NAMES = ["airplane", "automobile", "bird", "cat", "deer"]
 CLASS_NAMES += ["dog", "frog", "horse", "ship", "truck"]
+ALPHAS = {"plain": 0, "mixup, alpha 0.2": 0.2, "mixup, alpha 1": 1.0}
 MOMENTUM = 0.9
 Recipe = namedtuple("Recipe", ["widths", "epochs", "rate", "weight_decay", "crop", "judged_epochs"])
 
@@ -95,7 +96,13 @@ def network(data, widths=CPU.widths, dropout=0.0):
             x = layers.Add()([shortcut, convolution(filters)(y)])
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+    x = layers.Dense(10)(x)
+    return keras.Model(inputs, layers.Activation("softmax")(x))
+
+
+def logits(model):
+    """The same model without its softmax: for gradients that do not vanish where it is sure."""
+    return keras.Model(model.input, model.layers[-1].input)
 
 
 def batches(x, y, mix, seed, batch_size=128, crop=False):
@@ -162,3 +169,16 @@ def trained(name, data, mix, seed, folder, recipe=CPU, **options):
         flush=True,
     )
     return model, run
+
+
+def errors_table(runs, title):
+    """Of {name: runs of that name, one a seed}."""
+    seeds = max(map(len, runs.values()))
+    title += f", mean (range) of {seeds} seeds" if seeds > 1 else ", one seed"
+    rows = []
+    for name, found in runs.items():
+        columns = [[run[key] for run in found] for key in ("test_error", "train_error")]
+        minutes = statistics.mean(run["seconds"] for run in found) / 60
+        rows.append([name, *map(mean_and_range, columns), f"{minutes:.1f}"])
+    header = [title, "test error (%)", "training error (%)", "minutes a model"]
+    return table(header, rows)

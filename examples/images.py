@@ -13,7 +13,7 @@
 
 # %%
 import experiment
-from cifar10 import CLASS_NAMES, CPU, PAPER, batches, load, shorter, trained
+from cifar10 import ALPHAS, CLASS_NAMES, CPU, PAPER, batches, errors_table, load, shorter, trained
 
 from keras_mixup import mixup, plot
 
@@ -53,7 +53,7 @@ experiment.show_picture(figure, "images_batch", args)
 
 # %%
 runs = {}
-for name, alpha in {"plain": 0, "mixup, alpha 0.2": 0.2, "mixup, alpha 1": 1.0}.items():
+for name, alpha in ALPHAS.items():
     for seed in args.seeds:
         mix = mixup(alpha, num_classes=10, seed=seed)
         _, run = trained(name, data, mix, seed, args.models, recipe)
@@ -65,19 +65,7 @@ for name, alpha in {"plain": 0, "mixup, alpha 0.2": 0.2, "mixup, alpha 1": 1.0}.
 # The training error is that on the unmixed training images, in inference mode.
 
 # %%
-rows = []
-for name, found in runs.items():
-    columns = [[run[key] for run in found] for key in ("test_error", "train_error")]
-    minutes = sum(run["seconds"] for run in found) / 60 / len(found)
-    rows.append([name, *map(experiment.mean_and_range, columns), f"{minutes:.1f}"])
-spread = f"seed {args.seeds[0]}" if len(args.seeds) == 1 else "mean (range) of the seeds"
-header = [
-    f"{len(data.x):,} images, {spread}",
-    "test error (%)",
-    "training error (%)",
-    "minutes a model",
-]
-experiment.show_table(experiment.table(header, rows))
+experiment.show_table(errors_table(runs, f"{len(data.x):,} images"))
 
 # %% [markdown]
 # The standard error of a test error of 35 % from 10,000 images is half a point, and a new seed
