@@ -7,6 +7,7 @@ there the flags come from the environment: KERAS_MIXUP_FLAGS="--smoke".
 """
 
 import argparse
+import io
 import os
 import shlex
 import sys
@@ -69,11 +70,13 @@ def show_table(markdown):
 
 
 def show_picture(figure, name, args):
-    """In the notebook, or saved as a PNG."""
+    """In the notebook, or saved as NAME.png in the folder of `--pictures`."""
     if IN_NOTEBOOK:
-        from IPython.display import display
+        from IPython.display import Image, display
 
-        display(figure)
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=100)
+        display(Image(png.getvalue()))
     else:
         path = args.pictures / f"{name}.png"
         figure.savefig(path, dpi=130)

@@ -1,12 +1,29 @@
 """The examples and benchmarks run, at a size of seconds."""
 
+import os
 import pathlib
 import subprocess
 import sys
 
+import jupytext
+import nbclient
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
+# Each is a script and, beside it, a notebook of the same cells.
+EXPERIMENTS = [
+    "ablation",
+    "adversarial",
+    "corrupted_labels",
+    "few_labels",
+    "gan",
+    "images",
+    "in_between",
+    "speech",
+    "tables",
+    "tour",
+    "toy_boundary",
+]
 
 
 def run(script, *arguments, cwd):
@@ -37,19 +54,52 @@ def test_quickstart_refuses_bad_flags(arguments, message, tmp_path):
     assert message in result.stderr
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_notebook_runs(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_MIXUP_FLAGS", "--smoke")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "examples"), prepend=os.pathsep)
+    notebook = jupytext.read(ROOT / "examples" / f"{name}.ipynb")
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, kernel_name="python3", resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert {"text/markdown", "image/png"} <= kinds or name == "ablation"  # it has no picture
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_notebook_is_saved_with_what_its_script_gives(name):
+    script = jupytext.read(ROOT / "examples" / f"{name}.py")
+    notebook = jupytext.read(ROOT / "examples" / f"{name}.ipynb")
+    assert [c.source for c in notebook.cells] == [c.source for c in script.cells]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    kinds = [output.output_type for cell in code for output in cell.outputs]
+    assert "display_data" in kinds
+    assert "error" not in kinds
+    assert ROOT.as_posix() not in str(notebook)
+
+
+def test_experiment_runs_as_a_script(tmp_path):
+    """With the paper's recipe too, which no notebook runs."""
+    result = run("examples/images.py", "--smoke", "--paper", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "images_batch.png").read_bytes().startswith(b"\x89PNG")
+    assert "| mixup, alpha 1 |" in result.stdout
+    again = run("examples/images.py", "--smoke", "--paper", cwd=tmp_path)
+    assert "mixup, alpha 1, seed 0: found" in again.stdout
+
+
+def test_experiment_refuses_bad_flags(tmp_path):
+    result = run("examples/images.py", "--pictures", "nowhere", cwd=tmp_path)
+    assert result.returncode != 0
+    assert "--pictures: must be a folder" in result.stderr
+
+
 def test_compare_methods(tmp_path):
-    arguments = ["--smoke", "--methods", "none", "fmix", "regmixup", "--json", "runs.jsonl"]
-    result = run("examples/compare_methods.py", *arguments, cwd=tmp_path)
+    methods = ["plain", "fmix", "regmixup"]
+    result = run("examples/compare_methods.py", "--smoke", "--methods", *methods, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 3
     assert "| regmixup |" in result.stdout
-
-
-def test_toy_boundary(tmp_path):
-    result = run("examples/toy_boundary.py", "--smoke", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "toy_boundary.png").read_bytes().startswith(b"\x89PNG")
-    assert "miss at" in result.stdout
 
 
 @pytest.mark.parametrize(

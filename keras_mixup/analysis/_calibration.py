@@ -62,7 +62,7 @@ class Calibration:
             panel.set_title(name, parse_math=False)
         for panel in axes[1:]:
             panel.set_ylabel("")
-        axes[0].legend(frameon=False, loc="upper left")
+        _report.legend(axes[0])
         return _report.finish(axes)
 
 

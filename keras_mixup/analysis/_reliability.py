@@ -47,7 +47,7 @@ class Reliability:
         """The reliability diagram. `ax`: matplotlib axes, or `None` for a new figure."""
         (axes,) = _report.panels(ax, 1, width=3.6, height=4.2)
         draw(axes, self)
-        axes.legend(frameon=False, loc="upper left")
+        _report.legend(axes)
         return _report.finish([axes])
 
 

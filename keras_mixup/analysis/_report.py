@@ -53,8 +53,13 @@ def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list
 
 
 def legend(axes: Any) -> None:
-    """Above the axes, where no curve can run through it; names are not parsed as maths."""
+    """Above the axes and its title, where no curve can run through; names are not maths."""
+    from matplotlib.transforms import ScaledTranslation
+
+    points = 22 if axes.get_title() else 0
     box = axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    offset = ScaledTranslation(0, points / 72, axes.figure.dpi_scale_trans)
+    box.set_bbox_to_anchor((0, 1), axes.transAxes + offset)
     for text in box.get_texts():
         text.set_parse_math(False)
 
@@ -64,4 +69,6 @@ def finish(axes: Sequence[Any]) -> Figure:
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     figure: Figure = axes[0].get_figure()
+    # What hangs on the axes grows with them: the layout that is drawn starts from a first one.
+    figure.figure.draw_without_rendering()
     return figure
