@@ -28,7 +28,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import Mix, choose, coefficient, cutmix, cutmix_minmax, fmix, mixup, resizemix
+from keras_mixup import (
+    Mix,
+    choose,
+    cmixup,
+    coefficient,
+    cutmix,
+    cutmix_minmax,
+    fmix,
+    mixup,
+    regmixup,
+    remix,
+    resizemix,
+    specmix,
+)
 
 CLASSES = 10
 CASES = {
@@ -111,6 +124,10 @@ CONTENDERS = {
     "cutmix_minmax, apply": ours(lambda **k: cutmix_minmax(seed=0, **k)),
     "resizemix, apply": ours(lambda **k: resizemix(seed=0, **k)),
     "fmix, apply": ours(lambda **k: fmix(seed=0, **k)),
+    "specmix, apply": ours(lambda **k: specmix(seed=0, **k)),
+    "remix, apply": ours(lambda **k: remix([1] * CLASSES, seed=0, **k)),
+    "regmixup, apply": ours(lambda **k: regmixup(seed=0, **k)),
+    "cmixup, apply": ours(lambda **k: cmixup(bandwidth=1.0, seed=0, **k), labels="one-hot"),
     "choose(mixup, cutmix), apply": ours(lambda **k: choose(mixup(0.2, **k), cutmix(**k), seed=0)),
     "keras.layers.MixUp": keras_layer(lambda: keras.layers.MixUp(alpha=0.2)),
     "keras.layers.CutMix": keras_layer(keras.layers.CutMix),

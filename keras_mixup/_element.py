@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_mixup import _arguments, targets
+from keras_mixup import _arguments, _boxes, targets
 
 _COMPOSITE = (
     tf.RaggedTensor,
@@ -60,7 +60,7 @@ class Layout:
         paired = _is_pair(element)
         first = element[0] if paired else element
         _check_tuple(first)
-        x, y = first[0], targets.weigh_boxes(first[1])
+        x, y = first[0], _boxes.weigh(first[1])
         weights = _flat_weights(first[2] if len(first) == 3 else None)
         for leaf in _leaves(element, paired):
             _check_leaf(leaf)
@@ -85,7 +85,7 @@ class Layout:
 
     def _parts(self, single: tuple[Any, ...]) -> Parts:
         x = [leaf for leaf, mixed in zip(tf.nest.flatten(single[0]), self.x_mixed) if mixed]
-        y = tf.nest.flatten(targets.weigh_boxes(single[1]))
+        y = tf.nest.flatten(_boxes.weigh(single[1]))
         weights = _flat_weights(single[2]) if self.sample_weight else []
         # Whole numbers are as good a weight as any, but their mixture is no whole number.
         weights = [w if w.dtype.is_floating else tf.cast(w, tf.float32) for w in weights]
@@ -107,7 +107,7 @@ class Layout:
         ]
         result = (
             tf.nest.pack_sequence_as(single[0], x),
-            tf.nest.pack_sequence_as(targets.weigh_boxes(single[1]), mixed.y),
+            tf.nest.pack_sequence_as(_boxes.weigh(single[1]), mixed.y),
         )
         if len(single) == 2:
             return result

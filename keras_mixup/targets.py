@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_mixup import _arguments
+from keras_mixup import _arguments, _boxes
 from keras_mixup._interpolate import interpolate
 
 
@@ -69,44 +69,6 @@ def rules(y: Any, num_classes: Any, images: list[Any], data_format: str) -> list
     return found
 
 
-def is_boxes(y: Any) -> bool:
-    """Keras's form of bounding boxes: a dictionary of `boxes` `[B, N, 4]` and `labels` `[B, N]`.
-
-    KerasCV says `classes` for `labels`; `weights` `[B, N]` are there after a first mix.
-    """
-    if not isinstance(y, Mapping) or set(y) - {"weights"} not in _BOX_KEYS:
-        return False
-    shape = getattr(y["boxes"], "shape", None)
-    return shape is not None and shape.rank == 3 and shape[-1] == 4
-
-
-_BOX_KEYS = ({"boxes", "labels"}, {"boxes", "classes"})
-
-
-def weigh_boxes(y: Any) -> Any:
-    """`y` with weights beside all bounding boxes: 1, and 0 for padding, whose label is -1."""
-    if is_boxes(y):
-        if "weights" in y:
-            return dict(y)
-        labels = y["labels" if "labels" in y else "classes"]
-        if labels.dtype.is_unsigned or labels.dtype.is_bool or labels.shape.rank != 2:
-            _arguments.fail(
-                ValueError,
-                "The labels of bounding boxes must be signed numbers [B, N], -1 for padding.",
-                "Cast them, e.g. to int32.",
-                labels=labels,
-            )
-        if isinstance(labels, tf.TensorSpec):
-            return {**y, "weights": tf.TensorSpec(labels.shape, tf.float32)}
-        return {**y, "weights": tf.cast(labels != -1, tf.float32)}
-    if isinstance(y, Mapping):
-        return {key: weigh_boxes(value) for key, value in y.items()}
-    if isinstance(y, (tuple, list)):
-        values = [weigh_boxes(value) for value in y]
-        return type(y)(*values) if hasattr(y, "_fields") else type(y)(values)
-    return y
-
-
 def pixel_rule(leaf: Any, images: list[Any], data_format: str) -> Target:
     """A `Target` with a channel if the leaf has a value for every pixel of an image."""
     channel = -1 if data_format == "channels_last" else -3
@@ -128,7 +90,7 @@ def _without(shape: tf.TensorShape, axis: int) -> tf.TensorShape:
 
 def _matched(y: Any, num_classes: Any) -> list[tuple[Any, int | None, bool]]:
     """Every leaf of y, its number of classes, and whether it belongs to bounding boxes."""
-    if is_boxes(y):
+    if _boxes.is_boxes(y):
         return [(leaf, None, True) for leaf in tf.nest.flatten(y)]
     if isinstance(y, Mapping):
         keys = sorted(y)
@@ -281,7 +243,7 @@ def mix(
             continue  # the second and third leaf of bounding boxes
         if rule.boxes:
             three = slice(index, index + 3)
-            mixed += _union(y[three], y_partner[three], share)
+            mixed += _boxes.union(y[three], y_partner[three], share)
         elif rule.channel is None:
             mixed.append(interpolate(a, b, share))
         else:
@@ -289,13 +251,3 @@ def mix(
             drop = rule.expand and rule.classes is None
             mixed.append(tf.squeeze(image, rule.channel) if drop else image)
     return mixed
-
-
-def _union(
-    one: list[tf.Tensor], other: list[tf.Tensor], share: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The boxes of both, with weights `share` and `1 - share`; a box of weight 0 is padding."""
-    boxes, labels = (tf.concat([a, b], axis=1) for a, b in zip(one[:2], other[:2]))
-    share = tf.cast(share, one[2].dtype)[:, tf.newaxis]
-    weights = tf.concat([share * one[2], (1 - share) * other[2]], axis=1)
-    return boxes, tf.where(weights > 0, labels, tf.cast(-1, labels.dtype)), weights

@@ -13,7 +13,7 @@ BACKENDS = [
 
 SCRIPT = """
 import keras, numpy as np, sklearn.datasets, tensorflow as tf
-from keras_mixup import choose, cutmix, metrics, mixup, shuffled_pairs
+from keras_mixup import choose, cutmix, metrics, mixup, schedule, shuffled_pairs
 
 assert keras.backend.backend() == {backend!r}
 keras.config.set_dtype_policy({policy!r})
@@ -31,6 +31,9 @@ uses = dict(
     pairs=train.apply(shuffled_pairs(600, seed=1)).batch(64).apply(mix),
     weighted=train.map(lambda x, y: (x, y, 0.5)).batch(64).apply(mix),
     choice=train.batch(64).apply(choose(mix, cutmix(num_classes=10), seed=2)),
+    warm_up=train.repeat().batch(64).apply(
+        mixup(1.0, num_classes=10, seed=0, probability=schedule.Window(start=10))
+    ),
 )
 for name, dataset in uses.items():
     model = keras.Sequential([
@@ -41,7 +44,10 @@ for name, dataset in uses.items():
         keras.optimizers.Adam(0.01), "categorical_crossentropy",
         metrics=["accuracy", metrics.SoftAccuracy(), metrics.SoftCrossEntropyExcess()],
     )
-    history = model.fit(dataset.prefetch(2), validation_data=val, epochs=3, verbose=0).history
+    steps = 10 if name == "warm_up" else None  # the others end
+    history = model.fit(
+        dataset.prefetch(2), validation_data=val, epochs=3, steps_per_epoch=steps, verbose=0
+    ).history
     assert all(np.isfinite(values).all() for values in history.values()), name
     assert history["val_accuracy"][-1] > 0.7, (name, history["val_accuracy"])
     assert abs(history["val_accuracy"][-1] - history["val_soft_accuracy"][-1]) < 1e-6, name
