@@ -18,6 +18,7 @@ EXPERIMENTS = [
     "few_labels",
     "gan",
     "images",
+    "imbalance_and_regression",
     "in_between",
     "speech",
     "tables",
@@ -63,7 +64,8 @@ def test_notebook_runs(name, tmp_path, monkeypatch):
     nbclient.NotebookClient(notebook, kernel_name="python3", resources=resources).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     kinds = {kind for output in outputs for kind in output.get("data", {})}
-    assert {"text/markdown", "image/png"} <= kinds or name == "ablation"  # it has no picture
+    assert "text/markdown" in kinds
+    assert "image/png" in kinds or name in ("ablation", "imbalance_and_regression")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
