@@ -9,7 +9,7 @@
 # gradients between examples should leave an attacker less to follow. **This is not a defence**: in
 # the paper, several steps in the white box defeat mixup as they defeat plain training.
 #
-# **How long.** 4 minutes on two CPU cores, and 16 more for the four models where `images.py` has
+# **How long.** 2 minutes on two CPU cores, and 16 more for the four models where `images.py` has
 # not trained them.
 
 # %%
@@ -21,7 +21,7 @@ from keras_mixup import analysis, mixup
 args = experiment.flags(
     "Sec. 3.5: FGSM and I-FGSM on CIFAR-10, white box and transfer.",
     seeds=([0], "attack the models of every seed, transfer from the plain one of the next seed"),
-    images=(2000, "test images attacked"),
+    images=(1000, "test images attacked"),
     models=("cifar10_models", "folder of trained models; those in it are not trained again"),
 )
 data, recipe = load(smoke=args.smoke), shorter(CPU) if args.smoke else CPU

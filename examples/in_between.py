@@ -8,7 +8,7 @@
 # **Why.** Figure 2 of [the paper](https://arxiv.org/abs/1710.09412): mixup trains on these lines. A
 # network that behaves there has smoother boundaries, and less room for surprises.
 #
-# **How long.** 3 minutes on two CPU cores, and 12 more for the three models where `images.py` has
+# **How long.** 2 minutes on two CPU cores, and 12 more for the three models where `images.py` has
 # not trained them.
 
 # %%
@@ -20,7 +20,7 @@ from keras_mixup import analysis, mixup
 args = experiment.flags(
     "Figure 2: misses and gradient norms between training images of CIFAR-10.",
     seeds=([0], "measure the models of every seed"),
-    pairs=(2000, "of images"),
+    pairs=(1000, "of images"),
     models=("cifar10_models", "folder of trained models; those in it are not trained again"),
 )
 data, recipe = load(smoke=args.smoke), shorter(CPU) if args.smoke else CPU
