@@ -72,7 +72,7 @@ def test_notebook_runs(name, tmp_path, monkeypatch):
 def test_notebook_is_saved_with_what_its_script_gives(name):
     script = jupytext.read(ROOT / "examples" / f"{name}.py")
     notebook = jupytext.read(ROOT / "examples" / f"{name}.ipynb")
-    assert [c.source for c in notebook.cells] == [c.source for c in script.cells]
+    assert [c.source.strip() for c in notebook.cells] == [c.source.strip() for c in script.cells]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
     kinds = [output.output_type for cell in code for output in cell.outputs]
