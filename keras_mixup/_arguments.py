@@ -19,14 +19,12 @@ def fail(error: type[Exception], rule: str, todo: str, **received: Any) -> NoRet
 
 def real(name: str, value: Any, *, high: float = math.inf) -> float:
     """A finite number in [0, high] as a Python float; NumPy scalars are numbers, bools are not."""
-    limit = "at least 0" if high == math.inf else f"in [0, {high:g}]"
-    rule = f"`{name}` must be a finite number {limit}."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        fail(TypeError, rule, "Pass a Python or NumPy number.", **{name: value})
-    number = float(value)
-    if not math.isfinite(number) or not 0 <= number <= high:
-        fail(ValueError, rule, "Pass a value inside that range.", **{name: value})
-    return number
+    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    if not is_number or not math.isfinite(value) or not 0 <= value <= high:
+        limit = "at least 0" if high == math.inf else f"in [0, {high:g}]"
+        rule = f"`{name}` must be a finite number {limit}."
+        fail(ValueError, rule, "Pass a Python or NumPy number.", **{name: value})
+    return float(value)
 
 
 def numbers(name: str, value: Any) -> tuple[float, ...]:
@@ -38,11 +36,10 @@ def numbers(name: str, value: Any) -> tuple[float, ...]:
 
 def integer(name: str, value: Any, *, low: int) -> int:
     """An integer >= low as a Python int; NumPy integers are integers, bools and floats are not."""
-    rule = f"`{name}` must be an integer, at least {low}."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        fail(TypeError, rule, "Pass a Python or NumPy integer.", **{name: value})
-    if value < low:
-        fail(ValueError, rule, "Pass a larger value.", **{name: value})
+    is_integer = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+    if not is_integer or value < low:
+        rule = f"`{name}` must be an integer, at least {low}."
+        fail(ValueError, rule, "Pass a Python or NumPy integer.", **{name: value})
     return int(value)
 
 

@@ -319,7 +319,7 @@ def test_class_weights_are_the_expectation_over_the_soft_label():
         ([1, -1], ValueError),
         ({0: 1, 2: 1}, ValueError),
         ("12", TypeError),
-        ([1, "2"], TypeError),
+        ([1, "2"], ValueError),
         ([], TypeError),
     ],
 )
