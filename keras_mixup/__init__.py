@@ -10,17 +10,27 @@ from keras_mixup import (
     plot,
     schedule,
 )
-from keras_mixup.choice import choose
-from keras_mixup.class_weights import class_weights
-from keras_mixup.cut_recipes import cutmix, cutmix_minmax, fmix, resizemix, specmix
-from keras_mixup.mix import Mix
-from keras_mixup.neighbors import nearest_neighbors, neighbor_pairs
-from keras_mixup.pairing import shuffled_pairs
-from keras_mixup.recipes import cmixup, mixup, regmixup, remix
-from keras_mixup.with_clean import WithClean
+from keras_mixup._class_weights import class_weights
+from keras_mixup._engine.choose import WithClean, choose
+from keras_mixup._engine.methods import ChoicePlan, Plan
+from keras_mixup._engine.mix import Mix
+from keras_mixup.pairs import nearest_neighbors, neighbor_pairs, shuffled_pairs
+from keras_mixup.recipes import (
+    cmixup,
+    cutmix,
+    cutmix_minmax,
+    fmix,
+    mixup,
+    regmixup,
+    remix,
+    resizemix,
+    specmix,
+)
 
 __all__ = [
+    "ChoicePlan",
     "Mix",
+    "Plan",
     "WithClean",
     "analysis",
     "blend",

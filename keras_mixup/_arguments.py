@@ -43,19 +43,19 @@ def integer(name: str, value: Any, *, low: int) -> int:
     return int(value)
 
 
-def seed(value: Any) -> int | None:
+def seed(name: str, value: Any) -> int | None:
     """None, or an integer that fits in 64 bits."""
     if value is None:
         return None
-    value = integer("seed", value, low=-(2**63))
+    value = integer(name, value, low=-(2**63))
     if value >= 2**63:
-        fail(ValueError, "`seed` must fit in 64 bits.", "Pass a smaller integer.", seed=value)
+        fail(ValueError, f"`{name}` must fit in 64 bits.", "Pass a smaller integer.", seed=value)
     return value
 
 
 def two_seeds(value: Any) -> tuple[int | None, int | None]:
     """Independent seeds for two streams; two of None for None."""
-    value = seed(value)
+    value = seed("seed", value)
     if value is None:
         return None, None
     first, second = np.random.SeedSequence(value % 2**64).generate_state(2)
@@ -77,12 +77,22 @@ def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def interval(low: Any, high: Any) -> tuple[float, float]:
-    """The ends of an interval inside [0, 1], in order."""
-    ends = real("low", low, high=1), real("high", high, high=1)
-    if ends[0] > ends[1]:
+def share(name: str, value: Any) -> float:
+    """A number in [0, 1]."""
+    return real(name, value, high=1)
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number > 0."""
+    if real(name, value) == 0:
+        fail(ValueError, f"`{name}` must be positive.", "Pass a larger number.", **{name: value})
+    return float(value)
+
+
+def ordered(low: float, high: float) -> None:
+    """Raise unless `low <= high`."""
+    if low > high:
         fail(ValueError, "`low` must be at most `high`.", "Swap them.", low=low, high=high)
-    return ends
 
 
 def names(name: str, value: Any) -> tuple[str, ...]:
@@ -96,9 +106,9 @@ def names(name: str, value: Any) -> tuple[str, ...]:
     return result
 
 
-def output_dtype(value: Any) -> str | None:
-    """None, or the name of a dtype an image can be returned in."""
-    allowed = ("bfloat16", "float16", "float32", "float64", "uint8")
+def output_dtype(name: str, value: Any) -> str | None:
+    """None, or the name of a dtype an input can be returned in."""
+    allowed = ("bfloat16", "float16", "float32", "float64", "uint8", "uint16", "int16")
     if value is None:
         return None
     try:
@@ -106,12 +116,13 @@ def output_dtype(value: Any) -> str | None:
     except TypeError:
         dtype = ""
     if dtype not in allowed:
-        fail(ValueError, f"`dtype` must be one of {', '.join(allowed)}.", "", dtype=value)
+        rule = f"`{name}` must be one of {', '.join(allowed)}."
+        fail(ValueError, rule, "Pass one of those, or None for the default.", **{name: value})
     return dtype
 
 
-def part(name: str, value: Any, signature: str) -> Any:
-    """A stage of a mix: anything callable with the stage's signature."""
+def function(name: str, value: Any, signature: str) -> Any:
+    """A function that stands for a part of a mix; a class is a part that was not constructed."""
     if not callable(value) or isinstance(value, type):
         fail(
             TypeError,

@@ -1,57 +1,132 @@
-"""Bounding boxes in Keras's padded dictionary: those of both examples stay, each with a weight."""
+"""Bounding boxes in Keras's padded dictionary: what they are, and what mixing makes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_mixup import _arguments
+# A box that keeps less of its area than this is dropped, as in YOLO's `box_candidates`
+# (github.com/ultralytics/ultralytics, data/augment.py, `area_thr`).
+SMALLEST_PART = 0.1
 
-_KEYS = ({"boxes", "labels"}, {"boxes", "classes"})
+# The coordinates that a format lists, two of each axis; "rel_" before it divides by the image's.
+FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw")
 
 
-def is_boxes(y: Any) -> bool:
-    """Keras's form of bounding boxes: a dictionary of `boxes` `[B, N, 4]` and `labels` `[B, N]`.
+class Rectangle(NamedTuple):
+    """Half-open intervals of rows and columns, int32 `[B]` each."""
 
-    KerasCV says `classes` for `labels`; `weights` `[B, N]` are there after a first mix.
+    top: tf.Tensor
+    left: tf.Tensor
+    bottom: tf.Tensor
+    right: tf.Tensor
+
+
+class Boxes(NamedTuple):
+    """The boxes of a batch.
+
+    Attributes:
+        corners: `[B, N, 4]`; left, top, right, bottom in pixels where boxes are cut, else as given.
+        labels: `[B, N]`, -1 for padding; or `[B, N, K]`, zeros for padding.
+        weights: float `[B, N]`, 0 for padding.
     """
-    if not isinstance(y, Mapping) or set(y) - {"weights"} not in _KEYS:
-        return False
-    shape = getattr(y["boxes"], "shape", None)
-    return shape is not None and shape.rank == 3 and shape[-1] == 4
+
+    corners: Any
+    labels: Any
+    weights: Any
 
 
-def weigh(y: Any) -> Any:
-    """`y` with weights beside all bounding boxes: 1, and 0 for padding, whose label is -1."""
-    if is_boxes(y):
-        if "weights" in y:
-            return dict(y)
-        labels = y["labels" if "labels" in y else "classes"]
-        if labels.dtype.is_unsigned or labels.dtype.is_bool or labels.shape.rank != 2:
-            _arguments.fail(
-                ValueError,
-                "The labels of bounding boxes must be signed numbers [B, N], -1 for padding.",
-                "Cast them, e.g. to int32.",
-                labels=labels,
-            )
-        if isinstance(labels, tf.TensorSpec):
-            return {**y, "weights": tf.TensorSpec(labels.shape, tf.float32)}
-        return {**y, "weights": tf.cast(labels != -1, tf.float32)}
-    if isinstance(y, Mapping):
-        return {key: weigh(value) for key, value in y.items()}
-    if isinstance(y, (tuple, list)):
-        values = [weigh(value) for value in y]
-        return type(y)(*values) if hasattr(y, "_fields") else type(y)(values)
-    return y
+def union(one: Boxes, other: Boxes, share: tf.Tensor) -> Boxes:
+    """The boxes of both images, with weights `share` and `1 - share`."""
+    share = tf.cast(share, one.weights.dtype)[:, tf.newaxis]
+    return _joined(
+        one._replace(weights=share * one.weights),
+        other._replace(weights=(1 - share) * other.weights),
+    )
 
 
-def union(
-    one: list[tf.Tensor], other: list[tf.Tensor], share: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The boxes of both, with weights `share` and `1 - share`; a box of weight 0 is padding."""
-    boxes, labels = (tf.concat([a, b], axis=1) for a, b in zip(one[:2], other[:2]))
-    share = tf.cast(share, one[2].dtype)[:, tf.newaxis]
-    weights = tf.concat([share * one[2], (1 - share) * other[2]], axis=1)
-    return boxes, tf.where(weights > 0, labels, tf.cast(-1, labels.dtype)), weights
+def cut(one: Boxes, other: Boxes, pasted: Rectangle) -> Boxes:
+    """The boxes that are still to be seen where a rectangle of `other` is pasted into `one`.
+
+    The boxes of `other` are clipped to the rectangle. Those of `one` shrink to the smallest box
+    around what the rectangle leaves of them. A box that keeps less than a tenth of its area is
+    dropped.
+    """
+    top, left, bottom, right = (tf.cast(edge, tf.float32)[:, tf.newaxis] for edge in pasted)
+    inside = tf.stack([left, top, right, bottom], axis=-1)  # [B, 1, 4]
+    return _joined(_visible(one, _outside, inside), _visible(other, _clipped, inside))
+
+
+def to_corners(boxes: tf.Tensor, box_format: str, height: Any, width: Any) -> tf.Tensor:
+    """float32 `[B, N, 4]`: left, top, right, bottom in pixels."""
+    scale = _scale(box_format, height, width)
+    a, b, c, d = tf.unstack(tf.cast(boxes, tf.float32) * scale, axis=-1)
+    base = box_format.removeprefix("rel_")
+    if base in ("yxyx", "center_yxhw"):
+        a, b, c, d = b, a, d, c
+    if base.startswith("center"):
+        a, b = a - c / 2, b - d / 2
+    if base.endswith(("wh", "hw")):
+        c, d = a + c, b + d
+    return tf.stack([a, b, c, d], axis=-1)
+
+
+def from_corners(corners: tf.Tensor, box_format: str, height: Any, width: Any) -> tf.Tensor:
+    """The inverse of `to_corners`."""
+    a, b, c, d = tf.unstack(corners, axis=-1)
+    base = box_format.removeprefix("rel_")
+    if base.endswith(("wh", "hw")):
+        c, d = c - a, d - b
+    if base.startswith("center"):
+        a, b = a + c / 2, b + d / 2
+    if base in ("yxyx", "center_yxhw"):
+        a, b, c, d = b, a, d, c
+    return tf.stack([a, b, c, d], axis=-1) / _scale(box_format, height, width)
+
+
+def _scale(box_format: str, height: Any, width: Any) -> Any:
+    if not box_format.startswith("rel_"):
+        return 1.0
+    sides = [height, width] if "yx" in box_format else [width, height]
+    return tf.cast(tf.stack(sides * 2), tf.float32)
+
+
+def _joined(one: Boxes, other: Boxes) -> Boxes:
+    corners, labels, weights = (tf.concat(pair, axis=1) for pair in zip(one, other))
+    if labels.shape.rank == 2:
+        labels = tf.where(weights > 0, labels, tf.cast(-1, labels.dtype))
+    else:
+        labels = tf.where(weights[..., tf.newaxis] > 0, labels, tf.zeros([], labels.dtype))
+    return Boxes(corners, labels, weights)
+
+
+def _visible(boxes: Boxes, part_of: Any, inside: tf.Tensor) -> Boxes:
+    corners, area = part_of(boxes.corners, inside)
+    enough = (area > 0) & (area >= SMALLEST_PART * _area(boxes.corners))
+    return Boxes(corners, boxes.labels, boxes.weights * tf.cast(enough, boxes.weights.dtype))
+
+
+def _clipped(corners: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The part of each box inside the rectangle, and its area."""
+    first = tf.clip_by_value(corners[..., :2], inside[..., :2], inside[..., 2:])
+    last = tf.clip_by_value(corners[..., 2:], inside[..., :2], inside[..., 2:])
+    clipped = tf.concat([first, last], axis=-1)
+    return clipped, _area(clipped)
+
+
+def _outside(corners: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The smallest box around what is outside the rectangle, and the area of what is outside."""
+    clipped, hidden = _clipped(corners, inside)
+    first, last = corners[..., :2], corners[..., 2:]
+    from_first, to_last = clipped[..., :2] == first, clipped[..., 2:] == last
+    # A side moves where the rectangle spans the other axis of the box.
+    spanned = tf.reverse(from_first & to_last, [-1]) & (hidden > 0)[..., tf.newaxis]
+    moved_first = tf.where(spanned & from_first, clipped[..., 2:], first)
+    moved_last = tf.where(spanned & to_last, clipped[..., :2], last)
+    return tf.concat([moved_first, moved_last], axis=-1), _area(corners) - hidden
+
+
+def _area(corners: tf.Tensor) -> tf.Tensor:
+    sides = tf.maximum(corners[..., 2:] - corners[..., :2], 0.0)
+    return sides[..., 0] * sides[..., 1]

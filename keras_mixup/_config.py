@@ -1,16 +1,22 @@
-"""`get_config` / `from_config` for the frozen dataclasses a mix is composed of."""
+"""What every part of a mix is: a frozen dataclass that checks its fields and can be saved."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from typing_extensions import Self
 
 
+def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field whose value is replaced by `check(name, value)` when it is set."""
+    return dataclasses.field(default=default, metadata={"check": check})
+
+
 class Configurable:
-    """Makes a dataclass readable and writable by `keras.saving`, and so by JSON.
+    """A frozen dataclass with checked fields that `keras.saving` can write as JSON.
 
     ```python
     config = keras.saving.serialize_keras_object(mixup(0.2, num_classes=10, seed=0))
@@ -22,11 +28,18 @@ class Configurable:
         super().__init_subclass__()
         keras.saving.register_keras_serializable(package="keras_mixup")(cls)
 
+    def __post_init__(self) -> None:
+        for field in _fields(self):
+            check = field.metadata.get("check")
+            if check is not None:
+                # The dataclass is frozen for everybody else.
+                object.__setattr__(self, field.name, check(field.name, getattr(self, field.name)))
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, nested parts serialised by Keras."""
         return {
             field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
+            for field in _fields(self)
         }
 
     @classmethod
@@ -35,3 +48,7 @@ class Configurable:
         return cls(
             **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )
+
+
+def _fields(instance: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(instance)

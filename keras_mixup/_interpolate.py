@@ -21,16 +21,16 @@ def interpolate(x: tf.Tensor, x_partner: tf.Tensor, lam: tf.Tensor) -> tf.Tensor
         x, x_partner: `[B, ...]`, same shape and dtype.
         lam: float32 `[B]`, in [0, 1].
     """
-    shape = tf.shape(x)
-    trailing = x.shape[1:]
-    if trailing.is_fully_defined():
+    shape = x.shape
+    rows = shape.rank > 2 and shape[1:].is_fully_defined() and shape[1:].num_elements() > 0
+    if rows:
         # One long row per example: a compiled loop over the last axis of an image (3 channels)
         # is too short to vectorise.
-        flat = [-1, trailing.num_elements()]
+        flat = [-1, shape[1:].num_elements()]
         x, x_partner = tf.reshape(x, flat), tf.reshape(x_partner, flat)
     dtype = compute_dtype(x)
     a, b = tf.cast(x, dtype), tf.cast(x_partner, dtype)
     lam = tf.reshape(tf.cast(lam, dtype), [-1] + [1] * (x.shape.rank - 1))
     mixed = tf.where(lam == 1, a, tf.where(lam == 0, b, lam * a + (1 - lam) * b))
-    mixed = tf.reshape(mixed, shape)
+    mixed = tf.reshape(mixed, [-1, *shape[1:]]) if rows else mixed
     return tf.cast(mixed, x.dtype) if x.dtype.is_floating else mixed

@@ -1,72 +1,59 @@
 """How much of the original stays: `(shape, seed) -> lam`.
 
-lam is float32, in [0, 1], and is the share of the *original*. The last axis of `shape` is the
-batch; axes before it are independent batches, so that many can be drawn at once. `seed` is an
-int32 tensor of shape `[2]`: the same seed always gives the same draw.
+lam is float32, in [0, 1], and is the share of the *original*. `shape` is that of the result, `[B]`
+in a pipeline. `seed` is an int32 tensor of shape `[2]`: the same seed always gives the same draw.
 
 A number that changes over the training is given as a schedule: a function of the step, which is the
 number of batches before this one, such as `schedule.Window` or a
 `keras.optimizers.schedules.LearningRateSchedule`. A coefficient with a schedule says so with
-`scheduled = True` and takes the steps of its batches, int64 of `shape[:-1]`, as a third argument.
+`scheduled = True` and needs the step, an int64 scalar, as a third argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import abc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import _arguments, schedule
-from keras_mixup._config import Configurable
+from keras_mixup import _arguments, _beta
+from keras_mixup._config import Configurable, argument
+from keras_mixup._random import fraction, random_bits, split
+from keras_mixup._schedules import number_or_schedule, probability_or_schedule, value_at
+from keras_mixup._types import Seed, Size
 from keras_mixup.schedule import Schedule
 
-# Below this, float32 holds nothing between 0 and 1 that a draw would hit, and the sampler's
-# log(U) / alpha overflows.
-_SMALLEST_ALPHA = 1e-6
+
+class Coefficient(Configurable, abc.ABC):
+    """Draws lam; the base class of the coefficients."""
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether lam depends on the step of the training."""
+        return False
+
+    @abc.abstractmethod
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
+        """lam, float32 of `shape`, in [0, 1]."""
 
 
-class Coefficient(Protocol):
-    """Anything that draws lam."""
-
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor: ...
-
-
-def is_scheduled(coefficient: Coefficient) -> bool:
-    """Whether a coefficient depends on the step of the training."""
-    return getattr(coefficient, "scheduled", False)
-
-
-def draw(
-    coefficient: Coefficient, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None
-) -> tf.Tensor:
-    """lam of `shape`, for the steps `shape[:-1]` where that matters."""
-    if not is_scheduled(coefficient):
-        return coefficient(shape, seed)
-    return coefficient(shape, seed, step)  # type: ignore[call-arg]  # as its `scheduled` says
-
-
-def _distributions() -> Any:
-    """`tensorflow_probability.distributions`, loaded at first use: it costs most of a second."""
-    try:
-        from tensorflow_probability import distributions
-    except ImportError as error:
-        raise ImportError(
-            "lam is drawn by TensorFlow Probability, which needs tf-keras beside it. "
-            'Run `pip install "tensorflow-probability[tf]"`. '
-            f"Received: {error}"
-        ) from error
-    return distributions
+def as_coefficient(name: str, value: Any) -> Coefficient:
+    """`value` as a coefficient: one, or a function with its signature."""
+    if isinstance(value, Coefficient):
+        return value
+    return FromFunction(_arguments.function(name, value, "(shape, seed) -> lam"))
 
 
 @dataclass(frozen=True)
-class Beta(Configurable):
+class Beta(Coefficient):
     """lam ~ Beta(alpha, alpha), one draw per example.
 
-    Drawn by `tfp.distributions.Beta`, which samples in log space and so is exact for small alpha,
-    where a ratio of gamma draws gives 1/2. alpha = 0 is off: lam = 1.
+    alpha = 0 is off: lam = 1. Drawn by inversion, lam = Q(u), with a table of the quantile function
+    of `tfp.distributions.Beta(alpha, alpha)`; see `docs/randomness.md` for how exact that is. A
+    schedule of alpha has no table and is drawn by TensorFlow Probability's own sampler.
 
     Args:
         alpha: concentration, >= 0 and finite, or a schedule of it. Small alpha keeps lam near 0 or
@@ -83,31 +70,46 @@ class Beta(Configurable):
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
     """
 
-    alpha: float | Schedule
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", schedule.checked("alpha", self.alpha))
+    alpha: float | Schedule = argument(number_or_schedule)
 
     @property
     def scheduled(self) -> bool:
         return callable(self.alpha)
 
-    def __call__(
-        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
         if callable(self.alpha):
-            alphas = schedule.values("alpha", self.alpha, step)[..., tf.newaxis]
-            positive = tf.broadcast_to(tf.maximum(alphas, _SMALLEST_ALPHA), shape)
-            lam = _distributions().Beta(positive, positive).sample(seed=seed)
-            return tf.where(alphas == 0, 1.0, lam)
+            alpha = value_at("alpha", self.alpha, step)
+            lam = _beta.sample(alpha, shape, seed)
+            return tf.where(alpha == 0, 1.0, lam)
         if self.alpha == 0:
             return tf.ones(shape, tf.float32)
-        alpha = np.float32(max(self.alpha, _SMALLEST_ALPHA))
-        return _distributions().Beta(alpha, alpha).sample(shape, seed=seed)
+        bits = tf.bitcast(random_bits([*shape, 2], seed), tf.uint32)
+        return _beta.draw(bits, _beta.quantile_table(self.alpha))
+
+
+def _scalar_distribution(name: str, value: Any) -> Any:
+    # Not by type: TensorFlow Probability is loaded only where it is needed.
+    batch_shape = getattr(value, "batch_shape", None)
+    if not hasattr(value, "sample") or batch_shape is None:
+        _arguments.fail(
+            TypeError,
+            f"`{name}` must be a tfp distribution.",
+            "Pass for example tfp.distributions.Uniform(0.0, 0.5).",
+            **{name: value},
+        )
+    if batch_shape.rank != 0 or value.event_shape.rank != 0:
+        _arguments.fail(
+            ValueError,
+            f"`{name}` must be one scalar distribution.",
+            "Give scalar parameters.",
+            batch_shape=batch_shape,
+            event_shape=value.event_shape,
+        )
+    return value
 
 
 @dataclass(frozen=True)
-class FromDistribution(Configurable):
+class FromDistribution(Coefficient):
     """lam ~ any scalar `tfp` distribution on [0, 1].
 
     Args:
@@ -119,27 +121,9 @@ class FromDistribution(Configurable):
         TensorShape([4])
     """
 
-    distribution: Any
+    distribution: Any = argument(_scalar_distribution)
 
-    def __post_init__(self) -> None:
-        batch_shape = getattr(self.distribution, "batch_shape", None)
-        if not hasattr(self.distribution, "sample") or batch_shape is None:
-            _arguments.fail(
-                TypeError,
-                "`distribution` must be a tfp distribution.",
-                "Pass for example tfp.distributions.Uniform(0.0, 0.5).",
-                distribution=self.distribution,
-            )
-        if batch_shape.rank != 0 or self.distribution.event_shape.rank != 0:
-            _arguments.fail(
-                ValueError,
-                "`distribution` must be one scalar distribution.",
-                "Give scalar parameters.",
-                batch_shape=batch_shape,
-                event_shape=self.distribution.event_shape,
-            )
-
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
         lam = tf.cast(self.distribution.sample(shape, seed=seed), tf.float32)
         inside = tf.debugging.Assert(
             tf.reduce_all((lam >= 0) & (lam <= 1)),
@@ -163,45 +147,40 @@ class FromDistribution(Configurable):
 
 
 @dataclass(frozen=True)
-class Constant(Configurable):
+class Constant(Coefficient):
     """lam = a fixed number for every example.
 
     Args:
         lam: share of the original, in [0, 1]. 1/2 is mixup in the limit of large alpha.
     """
 
-    lam: float
+    lam: float = argument(_arguments.share)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", _arguments.real("lam", self.lam, high=1))
-
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
         return tf.fill(shape, np.float32(self.lam))
 
 
 @dataclass(frozen=True)
-class Majority(Configurable):
+class Majority(Coefficient):
     """lam' = max(lam, 1 - lam): the original always keeps at least half.
 
     For those who need the identity of the first example to survive, as MixMatch does
     (Berthelot et al., 2019, arXiv:1905.02249). Differs from the mixup paper, which does not fold.
     """
 
-    coefficient: Coefficient
+    coefficient: Coefficient = argument(as_coefficient)
 
     @property
     def scheduled(self) -> bool:
-        return is_scheduled(self.coefficient)
+        return self.coefficient.scheduled
 
-    def __call__(
-        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        lam = draw(self.coefficient, shape, seed, step)
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
+        lam = self.coefficient(shape, seed, step)
         return tf.maximum(lam, 1 - lam)
 
 
 @dataclass(frozen=True)
-class Sometimes(Configurable):
+class Sometimes(Coefficient):
     """lam from `coefficient` with the given probability, else 1: the example stays as it is.
 
     Args:
@@ -209,48 +188,38 @@ class Sometimes(Configurable):
         probability: chance of mixing, in [0, 1], drawn per example; or a schedule of it.
     """
 
-    coefficient: Coefficient
-    probability: float | Schedule
-
-    def __post_init__(self) -> None:
-        probability = schedule.checked("probability", self.probability, high=1)
-        object.__setattr__(self, "probability", probability)
+    coefficient: Coefficient = argument(as_coefficient)
+    probability: float | Schedule = argument(probability_or_schedule)
 
     @property
     def scheduled(self) -> bool:
-        return callable(self.probability) or is_scheduled(self.coefficient)
+        return callable(self.probability) or self.coefficient.scheduled
 
-    def __call__(
-        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        lam_seed, chance_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
-        lam = draw(self.coefficient, shape, lam_seed, step)
-        chance = tf.random.stateless_uniform(shape, chance_seed, alg="philox")
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
+        lam_seed, chance_seed = split(seed, 2)
+        lam = self.coefficient(shape, lam_seed, step)
         probability = self.probability
         if callable(probability):
-            probability = schedule.values("probability", probability, step, high=1)
-            probability = probability[..., tf.newaxis]
-        return tf.where(chance < probability, lam, 1.0)
+            probability = value_at("probability", probability, step, high=1)
+        return tf.where(fraction(random_bits(shape, chance_seed)) < probability, lam, 1.0)
 
 
 @dataclass(frozen=True)
-class PerBatch(Configurable):
+class PerBatch(Coefficient):
     """One lam for the whole batch, as in the paper's own code, instead of one per example."""
 
-    coefficient: Coefficient
+    coefficient: Coefficient = argument(as_coefficient)
 
     @property
     def scheduled(self) -> bool:
-        return is_scheduled(self.coefficient)
+        return self.coefficient.scheduled
 
-    def __call__(
-        self, shape: Sequence[Any], seed: tf.Tensor, step: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        return tf.broadcast_to(draw(self.coefficient, [*shape[:-1], 1], seed, step), shape)
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
+        return tf.broadcast_to(self.coefficient([*shape[:-1], 1], seed, step), shape)
 
 
 @dataclass(frozen=True)
-class Scale(Configurable):
+class Scale(Coefficient):
     """lam = 1 - tau^2, tau ~ U(low, high): what is left beside a picture scaled by tau.
 
     Args:
@@ -267,14 +236,23 @@ class Scale(Configurable):
         Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
     """
 
-    low: float
-    high: float
+    low: float = argument(_arguments.share)
+    high: float = argument(_arguments.share)
 
     def __post_init__(self) -> None:
-        for name, end in zip(("low", "high"), _arguments.interval(self.low, self.high)):
-            object.__setattr__(self, name, end)
+        super().__post_init__()
+        _arguments.ordered(self.low, self.high)
 
-    def __call__(self, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
-        chance = tf.random.stateless_uniform(shape, seed, alg="philox")
-        tau = self.low + (self.high - self.low) * chance
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
+        tau = self.low + (self.high - self.low) * fraction(random_bits(shape, seed))
         return 1 - tau * tau
+
+
+@dataclass(frozen=True)
+class FromFunction(Coefficient):
+    """A coefficient made of a function `(shape, seed) -> lam`."""
+
+    function: Callable[[Sequence[Size], Seed], tf.Tensor]
+
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
+        return self.function(shape, seed)

@@ -7,24 +7,27 @@ Without a part from here the label's share is the input's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import abc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Configurable
+from keras_mixup._config import Configurable, argument
 
 
-class LabelShare(Protocol):
-    """Anything that says how much of the label is the original's."""
+class LabelShare(Configurable, abc.ABC):
+    """Says how much of the label is the original's; the base class of the label shares."""
 
-    def __call__(self, share: tf.Tensor, y: tf.Tensor, y_partner: tf.Tensor) -> tf.Tensor: ...
+    @abc.abstractmethod
+    def __call__(self, share: tf.Tensor, y: tf.Tensor, y_partner: tf.Tensor) -> tf.Tensor:
+        """float32 `[B]`, the share of the original in the label."""
 
 
 @dataclass(frozen=True)
-class Dominant(Configurable):
+class Dominant(LabelShare):
     """The whole label of whichever example has the larger share: only inputs are mixed.
 
         y~ = y_i where share >= 1/2, else y_j
@@ -40,8 +43,24 @@ class Dominant(Configurable):
         return tf.cast(share >= 0.5, share.dtype)
 
 
+def _counts(name: str, value: Any) -> tuple[float, ...]:
+    counts = _arguments.numbers(name, value)
+    if min(counts) == 0:
+        rule = f"Every number in `{name}` must be positive."
+        _arguments.fail(ValueError, rule, "Leave out classes without examples.", **{name: value})
+    return counts
+
+
+def _ratio(name: str, value: Any) -> float:
+    ratio = _arguments.real(name, value)
+    if ratio < 1:
+        rule = f"`{name}` must be at least 1."
+        _arguments.fail(ValueError, rule, "The paper takes 3.", **{name: value})
+    return ratio
+
+
 @dataclass(frozen=True)
-class Remix(Configurable):
+class Remix(LabelShare):
     """The minority keeps the label, where classes are imbalanced.
 
         s_y = 0 where n_i / n_j >= kappa     and share     < tau
@@ -60,44 +79,46 @@ class Remix(Configurable):
         float32 `[B]`, in [0, 1].
 
     Raises:
-        ValueError: counts that are not positive; as many counts as there are no classes.
+        ValueError: counts that are not positive; if there is not exactly one count per class.
 
     References:
         Chou, Chang, Pan, Wei, Juan, 2020, arXiv:2007.03943.
     """
 
-    class_counts: Sequence[float]
-    kappa: float = 3.0
-    tau: float = 0.5
-
-    def __post_init__(self) -> None:
-        counts = _arguments.numbers("class_counts", self.class_counts)
-        kappa = _arguments.real("kappa", self.kappa)
-        if min(counts) == 0:
-            _arguments.fail(
-                ValueError,
-                "Every number in `class_counts` must be positive.",
-                "Leave out classes that have no example.",
-                class_counts=self.class_counts,
-            )
-        if kappa < 1:
-            _arguments.fail(
-                ValueError, "`kappa` must be at least 1.", "The paper takes 3.", kappa=kappa
-            )
-        object.__setattr__(self, "class_counts", counts)
-        object.__setattr__(self, "kappa", kappa)
-        object.__setattr__(self, "tau", _arguments.real("tau", self.tau, high=1))
+    class_counts: Sequence[float] = argument(_counts)
+    kappa: float = argument(_ratio, 3.0)
+    tau: float = argument(_arguments.share, 0.5)
 
     def __call__(self, share: tf.Tensor, y: tf.Tensor, y_partner: tf.Tensor) -> tf.Tensor:
-        if y.shape[-1] != len(self.class_counts):
+        if y.shape.rank != 2 or y.shape[1] != len(self.class_counts):
             _arguments.fail(
                 ValueError,
-                "`class_counts` must have one number for every class.",
-                f"Pass {y.shape[-1]} numbers.",
+                "Remix needs soft labels [B, K], and `class_counts` one number for every class.",
+                "Give y as class ids [B] with num_classes, or as [B, K]; correct the counts.",
                 class_counts=self.class_counts,
+                y=y,
             )
-        counts = tf.constant(self.class_counts, y.dtype)
-        ratio = tf.reduce_sum(y * counts, axis=-1) / tf.reduce_sum(y_partner * counts, axis=-1)
+        # In float32: as float16, counts above 65,504 are inf, and their ratio is NaN.
+        counts = tf.constant(self.class_counts, tf.float32)[:, tf.newaxis]
+        mine, partners = (tf.cast(labels, tf.float32) @ counts for labels in (y, y_partner))
+        ratio = (mine / partners)[:, 0]
         gives_way = (ratio >= self.kappa) & (share < self.tau)
         takes_all = (ratio <= 1 / self.kappa) & (1 - share < self.tau)
         return tf.where(gives_way, 0.0, tf.where(takes_all, 1.0, share))
+
+
+@dataclass(frozen=True)
+class FromFunction(LabelShare):
+    """A label share made of a function `(share, y, y_partner) -> share`."""
+
+    function: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+    def __call__(self, share: tf.Tensor, y: tf.Tensor, y_partner: tf.Tensor) -> tf.Tensor:
+        return self.function(share, y, y_partner)
+
+
+def as_label_share(name: str, value: Any) -> LabelShare | None:
+    """`value` as a label share: None, a label share, or a function with its signature."""
+    if value is None or isinstance(value, LabelShare):
+        return value
+    return FromFunction(_arguments.function(name, value, "(share, y, y_partner) -> share"))

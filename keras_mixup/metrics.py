@@ -13,6 +13,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_mixup import _arguments
+
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
 class SoftAccuracy(keras.metrics.MeanMetricWrapper):
@@ -66,9 +68,11 @@ class SoftAccuracy(keras.metrics.MeanMetricWrapper):
     ) -> None:
         is_number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
         if not is_number or threshold != threshold:  # NaN alone differs from itself
-            raise ValueError(
-                "`threshold` must be a number. Pass 0.5 for probabilities, 0.0 for logits. "
-                f"Received: threshold={threshold!r}"
+            _arguments.fail(
+                ValueError,
+                "`threshold` must be a number.",
+                "Pass 0.5 for probabilities, 0.0 for logits.",
+                threshold=threshold,
             )
         self.threshold = float(threshold)
         super().__init__(fn=_soft_accuracy, name=name, dtype=dtype, threshold=self.threshold)
@@ -136,7 +140,7 @@ class SoftCrossEntropyExcess(keras.metrics.MeanMetricWrapper):
         name: str = "soft_cross_entropy_excess",
         dtype: Any = None,
     ) -> None:
-        self.from_logits = from_logits
+        self.from_logits = _arguments.flag("from_logits", from_logits)
         super().__init__(
             fn=_soft_cross_entropy_excess, name=name, dtype=dtype, from_logits=from_logits
         )
@@ -187,10 +191,13 @@ def _matching(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     # A size that is unknown inside a graph (None) matches any.
     sizes_match = all(None in (t, p) or t == p for t, p in zip(true_shape, pred_shape))
     if len(true_shape) != len(pred_shape) or not pred_shape or not sizes_match:
-        raise ValueError(
+        _arguments.fail(
+            ValueError,
             "Soft labels must have the shape of the predictions, with one share a class in the "
-            "last axis. Turn integer class ids into soft labels: `mixup(num_classes=K)` does it "
-            "for training data, `dataset.map(lambda x, y: (x, tf.one_hot(y, K)))` for validation "
-            f"data. Received: y_true of shape {true_shape}, y_pred of shape {pred_shape}"
+            "last axis.",
+            "Turn integer class ids into soft labels: `mixup(num_classes=K)` does it for training "
+            "data, `dataset.map(lambda x, y: (x, tf.one_hot(y, K)))` for validation data.",
+            y_true_shape=true_shape,
+            y_pred_shape=pred_shape,
         )
     return y_true, y_pred

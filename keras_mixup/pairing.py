@@ -7,29 +7,66 @@ shape `[2]`. `shuffled_pairs` chooses partners outside the batch instead.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Configurable
+from keras_mixup._config import Configurable, argument
+from keras_mixup._random import fraction, random_bits
+from keras_mixup._types import Nest, Seed, Size
 
 
-class Pairing(Protocol):
-    """Anything that chooses partners inside a batch."""
+class Pairing(Configurable, abc.ABC):
+    """Chooses partners inside a batch; the base class of the pairings.
 
-    def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor: ...
+    Attributes:
+        zipped: the dataset's elements are already paired, and nothing is chosen.
+    """
+
+    zipped: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
+        """int32 `[B]`, the index of each example's partner."""
 
 
 @dataclass(frozen=True)
-class Cyclic(Configurable):
-    """A random cycle through the batch: nobody is their own partner, everybody is a partner once.
+class Rotation(Pairing):
+    """Everybody's partner is the example k places further on, k uniform on 1, ..., B - 1.
+
+        partner(i) = (i + k) mod B
+
+    The default. No example is its own partner, each is a partner once, and each of the others is
+    equally likely. All examples of a batch share k: where the batch has an order, such as classes
+    taken in turns, take `Cyclic`. In a batch of one the only partner is the example itself.
+
+    Returns (when called):
+        int32 `[batch_size]`.
+
+    Example:
+        >>> Rotation()(3, None, seed=(1, 2)).numpy().tolist() in ([1, 2, 0], [2, 0, 1])
+        True
+    """
+
+    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
+        # The seed itself is random bits, and one word is enough: no other offset is as likely by
+        # more than B / 2^32.
+        word, _ = tf.unstack(tf.convert_to_tensor(seed, tf.int32))
+        offset = 1 + word % tf.maximum(batch_size - 1, 1)
+        return (tf.range(batch_size) + offset) % batch_size
+
+
+@dataclass(frozen=True)
+class Cyclic(Pairing):
+    """A random cycle through the batch: no example is its own partner, each is a partner once.
 
     With examples in random order o, partner(o_i) = o_(i+1), and the last one's partner is the
-    first. A plain random permutation leaves one example a batch unmixed, on average. All cycles
-    are equally likely. In a batch of one the only partner is oneself.
+    first. A plain random permutation leaves one example per batch unmixed, on average. All cycles
+    are equally likely. In a batch of one the only partner is the example itself.
 
     Returns (when called):
         int32 `[batch_size]`.
@@ -40,12 +77,13 @@ class Cyclic(Configurable):
         False
     """
 
-    def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor:
-        return random_cycles(1, batch_size, seed)[0]
+    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
+        order = tf.argsort(random_bits([batch_size], seed))
+        return tf.scatter_nd(order[:, tf.newaxis], tf.roll(order, -1, axis=0), [batch_size])
 
 
 @dataclass(frozen=True)
-class SameClass(Configurable):
+class SameClass(Pairing):
     """A random cycle through the examples of each class: partners have the same label.
 
     An example alone in its class is its own partner.
@@ -58,13 +96,12 @@ class SameClass(Configurable):
         The ablation of Zhang et al., 2017, arXiv:1710.09412: no gain over plain training.
     """
 
-    def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor:
+    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
         label = self._label(y)
-        bits = tf.random.stateless_uniform([batch_size], seed, None, None, tf.int32, alg="philox")
-        shuffled = tf.argsort(bits)
+        shuffled = tf.argsort(random_bits([batch_size], seed))
         order = tf.gather(shuffled, tf.argsort(tf.gather(label, shuffled), stable=True))  # [B]
         label = tf.gather(label, order)
-        # In this order classes are runs: everybody's successor is the next one, the last one's is
+        # In this order classes are runs: an example's successor is the next one, the last one's is
         # the first of the run.
         starts = tf.searchsorted(label, label, side="left")
         ends = tf.searchsorted(label, label, side="right")
@@ -73,7 +110,7 @@ class SameClass(Configurable):
         return tf.scatter_nd(order[:, tf.newaxis], successor, [batch_size])
 
     @staticmethod
-    def _label(y: Any) -> tf.Tensor:
+    def _label(y: Nest) -> tf.Tensor:
         if not isinstance(y, tf.Tensor) or y.shape.rank not in (1, 2):
             _arguments.fail(
                 ValueError,
@@ -94,7 +131,7 @@ class SameClass(Configurable):
 
 
 @dataclass(frozen=True)
-class Closeness(Configurable):
+class Closeness(Pairing):
     """Partners drawn by the closeness of their targets, for regression.
 
         P(j | i) proportional to exp(-||y_i - y_j||^2 / (2 bandwidth^2)),    j != i
@@ -109,20 +146,9 @@ class Closeness(Configurable):
         Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775 (its variant inside a batch).
     """
 
-    bandwidth: float
+    bandwidth: float = argument(_arguments.positive)
 
-    def __post_init__(self) -> None:
-        bandwidth = _arguments.real("bandwidth", self.bandwidth)
-        if bandwidth == 0:
-            _arguments.fail(
-                ValueError,
-                "`bandwidth` must be positive.",
-                "Give it in the units of y.",
-                bandwidth=self.bandwidth,
-            )
-        object.__setattr__(self, "bandwidth", bandwidth)
-
-    def __call__(self, batch_size: Any, y: Any, seed: tf.Tensor) -> tf.Tensor:
+    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
         if not isinstance(y, tf.Tensor) or not y.dtype.is_floating:
             _arguments.fail(
                 ValueError,
@@ -130,70 +156,66 @@ class Closeness(Configurable):
                 "Cast y, or use another pairing for class ids and several outputs.",
                 y=y,
             )
-        y = tf.reshape(tf.cast(y, tf.float32), [batch_size, -1])
+        # One column at least: [B, -1] is not defined for an empty batch.
+        width = y.shape[1:].num_elements() or tf.reduce_prod(tf.shape(y)[1:])
+        y = tf.reshape(tf.cast(y, tf.float32), [batch_size, width])
         distance = tf.reduce_sum((y[:, tf.newaxis] - y) ** 2, axis=-1)  # [B, B]
         logits = -distance / (2 * self.bandwidth**2)
         # Shifted by the closest other, so that an example far from all still draws its neighbour.
         others = tf.linalg.set_diag(logits, tf.fill([batch_size], logits.dtype.min))
-        others -= tf.reduce_max(others, axis=-1, keepdims=True)
-        drawn = tf.random.stateless_categorical(others, 1, seed, tf.int32)
-        return drawn[:, 0]
+        kernel = tf.exp(others - tf.reduce_max(others, axis=-1, keepdims=True))
+        # By inversion, because TensorFlow's sampler of categories refuses an empty batch.
+        cumulative = tf.cumsum(kernel, axis=-1)
+        level = fraction(random_bits([batch_size], seed))[:, tf.newaxis] * cumulative[:, -1:]
+        drawn = tf.reduce_sum(tf.cast(cumulative <= level, tf.int32), axis=-1)
+        return tf.minimum(drawn, batch_size - 1)
 
 
-def random_cycles(rows: Any, batch_size: Any, seed: tf.Tensor) -> tf.Tensor:
-    """Partners of several batches, int32 `[rows, batch_size]`, each row a random cycle."""
-    shape = [rows, batch_size]
-    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg="philox")
-    order = tf.argsort(bits)  # [rows, batch_size]
-    index = order + tf.range(rows)[:, tf.newaxis] * batch_size
-    successor = tf.roll(order, shift=-1, axis=-1)
-    flat = tf.scatter_nd(tf.reshape(index, [-1, 1]), tf.reshape(successor, [-1]), [tf.size(order)])
-    return tf.reshape(flat, shape)
+@dataclass(frozen=True)
+class Zipped(Pairing):
+    """The dataset's elements are already paired: `(first, second)`, mixed one with the other.
 
-
-def shorten_cycle(partner: tf.Tensor, size: Any) -> tf.Tensor:
-    """The cycle `partner` without the examples from `size` on: `[B]` -> `[size]`.
-
-    Who was followed by an absent example is followed by the first present one behind it. Of a
-    uniformly random cycle this is a uniformly random cycle.
-    """
-    everybody = tf.range(tf.size(partner))
-    # Present ones stay, absent ones step on; then two steps at a time, four, eight.
-    step = tf.where(everybody < size, everybody, partner)
-    longest = partner.shape[0] or 2**31 - 1
-    for _ in range(longest.bit_length()):
-        step = tf.gather(step, step)
-    return tf.reshape(tf.gather(step, partner[:size]), [size])
-
-
-def shuffled_pairs(
-    buffer_size: int, *, seed: int | None = None
-) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
-    """Zip two independently shuffled streams of one dataset: elements become (first, second).
-
-    Every example is read twice an epoch, once as the original and once as a partner; partners come
-    from the whole shuffle buffer instead of from the same batch. Put it before `batch`.
-
-    Args:
-        buffer_size: of each of the two shuffles, >= 1; the number of examples for a full shuffle.
-        seed: an integer for reproducible orders, which still differ between the streams and from
-            epoch to epoch; None for fresh ones.
-
-    Returns:
-        A function for `ds.apply`.
+    Elements of two structures that agree in dtypes and shapes are taken for pairs by themselves,
+    unless they could be one element of two inputs and two outputs as well. Then say which: this
+    pairing always means pairs, any other never does.
 
     Example:
-        >>> pairs = ds.apply(shuffled_pairs(50_000, seed=1))
-        >>> train = pairs.batch(128).apply(mixup(0.2, num_classes=10))
-
-    References:
-        The two loaders of Zhang et al., 2017, arXiv:1710.09412.
+        >>> images = ds.map(lambda x, y: (x, x))  # an autoencoder's inputs and targets
+        >>> pairs = images.apply(shuffled_pairs(8, seed=1)).batch(4)
+        >>> train = pairs.apply(mixup(pairing=Zipped()))
     """
-    buffer_size = _arguments.integer("buffer_size", buffer_size, low=1)
-    seeds = _arguments.two_seeds(seed)
 
-    def transform(dataset: tf.data.Dataset) -> tf.data.Dataset:
-        first, second = (dataset.shuffle(buffer_size, seed=stream_seed) for stream_seed in seeds)
-        return tf.data.Dataset.zip((first, second))
+    zipped: ClassVar[bool] = True
 
-    return transform
+    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
+        _arguments.fail(
+            ValueError,
+            "pairing.Zipped() is for datasets of pairs, which bring their partners along.",
+            "Give pairs, as shuffled_pairs makes them, or drop `pairing`.",
+            y=y,
+        )
+
+
+@dataclass(frozen=True)
+class FromFunction(Pairing):
+    """A pairing made of a function `(batch_size, y, seed) -> partner`, which is checked."""
+
+    function: Callable[[Size, Nest, Seed], tf.Tensor]
+
+    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
+        partner = tf.convert_to_tensor(self.function(batch_size, y, seed))
+        # Compiled code would clamp an index that points outside the batch.
+        inside = tf.raw_ops.Assert(
+            condition=tf.reduce_all((partner >= 0) & (partner < tf.cast(batch_size, partner.dtype)))
+            & tf.equal(tf.size(partner), batch_size),
+            data=["A pairing must return [B] indices into the batch. Received: partner=", partner],
+        )
+        with tf.control_dependencies([] if inside is None else [inside]):
+            return tf.cast(partner, tf.int32)
+
+
+def as_pairing(name: str, value: Any) -> Pairing | None:
+    """`value` as a pairing: None, a pairing, or a function with its signature."""
+    if value is None or isinstance(value, Pairing):
+        return value
+    return FromFunction(_arguments.function(name, value, "(batch_size, y, seed) -> partner"))

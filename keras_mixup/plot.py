@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
 import numpy as np
+
+from keras_mixup import _arguments
 
 if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
@@ -30,7 +32,7 @@ def show_batch(
     Args:
         dataset: a batched `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`. `x`: images
             `[B, H, W, C]`, or a nested structure with exactly one such leaf. `y`: soft labels
-            `[B, K]`, K >= 2.
+            `[B, K]`, K >= 2; or `[B]` or `[B, 1]` in [0, 1] for a sigmoid, which are two classes.
         class_names: K names, or `None` to show the class ids.
         max_images: how many images to show at most; an integer >= 1.
 
@@ -56,17 +58,17 @@ def show_batch(
             "`show_batch` draws with matplotlib. Install it: pip install matplotlib"
         ) from error
 
-    if isinstance(max_images, bool) or not isinstance(max_images, int) or max_images < 1:
-        raise ValueError(
-            f"`max_images` must be an integer >= 1. Received: max_images={max_images!r}"
-        )
+    max_images = _arguments.integer("max_images", max_images, low=1)
     images, labels = _first_batch(dataset)
     num_classes = labels.shape[1]
     names = [f"class {k}" for k in range(num_classes)] if class_names is None else list(class_names)
     if len(names) != num_classes:
-        raise ValueError(
-            f"`class_names` must have one name a class. Pass {num_classes} names, or None for ids. "
-            f"Received: {len(names)} names, class_names={class_names!r}"
+        _arguments.fail(
+            ValueError,
+            "`class_names` must have one name for each class.",
+            f"Pass {num_classes} names, or None for ids.",
+            names=len(names),
+            class_names=class_names,
         )
 
     images = _on_unit_range(images)[:max_images]
@@ -98,34 +100,47 @@ def _first_batch(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     """The first element's images [B, H, W, C] and soft labels [B, K], as NumPy arrays."""
     element = next(iter(dataset), None)
     if not isinstance(element, tuple) or len(element) not in (2, 3):
-        raise _cannot_show(
+        _fail(
             element,
-            "The dataset's elements must be `(x, y)` or `(x, y, sample_weight)`",
-            "Bring them to that form with `map`",
+            "The dataset's elements must be `(x, y)` or `(x, y, sample_weight)`.",
+            "Bring them to that form with `map`.",
         )
     images = [leaf for leaf in keras.tree.flatten(element[0]) if len(leaf.shape) == 4]
     if len(images) != 1 or None in tuple(images[0].shape):  # None: ragged
-        raise _cannot_show(
+        _fail(
             element,
-            "`x` must hold exactly one batch of images `[B, H, W, C]`",
-            "Call `batch` on the dataset, or choose the images to see with `map`",
+            "`x` must hold exactly one batch of images `[B, H, W, C]`.",
+            "Call `batch` on the dataset, or choose the images to see with `map`.",
         )
     labels = keras.tree.flatten(element[1])
-    if len(labels) != 1 or len(labels[0].shape) != 2 or labels[0].shape[1] < 2:
-        raise _cannot_show(
+    shares = _shares(labels[0]) if len(labels) == 1 else None
+    if shares is None:
+        _fail(
             element,
-            "`y` must be one batch of soft labels `[B, K]`, K >= 2",
-            "Call `apply(mix)` on the dataset, or turn class ids into `tf.one_hot(y, K)`",
+            "`y` must be one batch of soft labels `[B, K]`, K >= 2, or `[B, 1]` in [0, 1].",
+            "Call `apply(mix)` on the dataset, or turn class ids into `tf.one_hot(y, K)`.",
         )
-    return np.asarray(images[0]), np.asarray(labels[0]).astype("float32")
+    return np.asarray(images[0]), shares
 
 
-def _cannot_show(element: Any, rule: str, advice: str) -> ValueError:
+def _shares(label: Any) -> np.ndarray | None:
+    """Soft labels as float32 [B, K], those of a sigmoid as two classes; None for others."""
+    if len(label.shape) == 2 and label.shape[1] > 1:
+        return np.asarray(label).astype("float32")
+    if not label.dtype.is_floating or tuple(label.shape[1:]) not in ((), (1,)):
+        return None
+    shares = np.asarray(label).astype("float32").reshape(-1)
+    # 1 % of slack for half precision.
+    if not np.all((shares >= -0.01) & (shares <= 1.01)):
+        return None
+    return np.stack([1 - shares, shares], axis=1)
+
+
+def _fail(element: Any, rule: str, todo: str) -> NoReturn:
     found = "an empty dataset"
     if element is not None:
-        leaves = keras.tree.map_structure(lambda t: f"{t.dtype.name} {tuple(t.shape)}", element)
-        found = f"element={leaves}"
-    return ValueError(f"{rule}. {advice}. Received: {found}")
+        found = keras.tree.map_structure(lambda t: f"{t.dtype.name} {tuple(t.shape)}", element)
+    _arguments.fail(ValueError, rule, todo, element=found)
 
 
 def _on_unit_range(images: np.ndarray) -> np.ndarray:

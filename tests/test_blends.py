@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import differ, provenance
+from helpers import differ, provenance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mixup import blend, coefficient, cutmix, cutmix_minmax, fmix, resizemix, specmix
 from keras_mixup.blend._bits import index
-from keras_mixup.blend._fourier import draw_landscape, highest
+from keras_mixup.blend._fourier import _highest_frequency, draw_landscape, highest
 
 # 20,000 draws against a CDF, Dvoretzky-Kiefer-Wolfowitz at a false-alarm rate of 1e-9.
 DRAWS, EPSILON = 20_000, 0.0231
@@ -578,18 +578,52 @@ def landscapes(height, width, decay, count=DRAWS):
 
 @pytest.mark.parametrize("size", [(6, 7), (7, 6), (4, 4), (5, 5), (1, 8), (8, 1), (1, 1), (2, 2)])
 def test_landscape_has_the_papers_covariance(size):
-    """Re(ifft2(z a)) is Gaussian with covariance ifft2(a^2) / (H W); ours is sqrt(2) as high.
+    """Re(ifft2(z a)) is Gaussian with covariance ifft2(a^2) / (H W); ours is H W times as high.
 
     And a is relative to its largest value. Neither changes the order of the pixels.
     """
     height, width = size
     f = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
     amplitude = np.maximum(f, 1 / max(size)) ** -1.5
-    expected = 2 * np.fft.ifft2((amplitude / amplitude.max()) ** 2).real / (height * width)
+    expected = height * width * np.fft.ifft2((amplitude / amplitude.max()) ** 2).real
     sample = landscapes(height, width, 1.5)
     covariance = np.einsum("b,bij->ij", sample[:, 0, 0], sample) / len(sample)
     # The sd of a covariance of 20,000 pairs is at most 1 % of the variance: seven of those.
     np.testing.assert_allclose(covariance, expected, rtol=0, atol=0.07 * expected[0, 0])
+
+
+@pytest.mark.parametrize("decay", [2.5, 3.0, 5.0, 100.0])
+@pytest.mark.parametrize("size", [(224, 224), (224, 100), (384, 384), (600, 1)])
+def test_left_out_frequencies_hold_a_millionth_of_the_variance(size, decay):
+    most = _highest_frequency(decay)
+    waves = [np.abs(np.fft.fftfreq(n) * n).round() for n in size]
+    f = np.hypot(waves[0][:, None] / size[0], waves[1] / size[1])
+    variance = np.maximum(f * max(size), 1) ** (-2 * decay)
+    kept = (waves[0][:, None] <= most) & (waves[1] <= most)
+    assert not kept.all()
+    assert variance[~kept].sum() < 1e-6 * variance.sum()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0, 1.01, 1.5, 2.0])
+def test_small_decays_leave_no_frequency_out(decay):
+    assert 2 * _highest_frequency(decay) + 1 > 1500
+
+
+def test_large_landscape_has_the_papers_covariance():
+    """As above, of a landscape with some frequencies left out: along its first row and column."""
+    height, width, count = 96, 64, 5000
+    f = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    expected = np.fft.ifft2(np.maximum(f * height, 1) ** -6.0).real
+    sample = landscapes(height, width, 3.0, count)
+    sample /= np.sqrt(height * width * expected[0, 0])
+    for line, reference in ((sample[:, :, 0], expected[:, 0]), (sample[:, 0], expected[0])):
+        covariance = np.mean(line[:, :1] * line, axis=0)
+        # The sd of a covariance of 5,000 pairs is at most 2 % of the variance: seven of those.
+        np.testing.assert_allclose(covariance, reference / expected[0, 0], rtol=0, atol=0.14)
+    # Between neighbours, whose difference is what high frequencies make: the sd of a variance of
+    # 5,000 numbers is 2 %.
+    step = np.mean((sample[:, 0, 0] - sample[:, 0, 1]) ** 2)
+    assert step == pytest.approx(2 * (1 - expected[0, 1] / expected[0, 0]), rel=0.14)
 
 
 def test_landscape_is_as_real_part_of_an_inverse_transform():

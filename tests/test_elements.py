@@ -5,10 +5,9 @@ import gc
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import assert_equal
+from helpers import assert_equal
 
-from keras_mixup import blend, choose, coefficient, cutmix, mixup, shuffled_pairs
-from keras_mixup.mix import Mix
+from keras_mixup import Mix, blend, choose, coefficient, cutmix, mixup, pairing, shuffled_pairs
 
 SLICES = tf.data.Dataset.from_tensor_slices
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
@@ -89,6 +88,17 @@ def test_float_labels_of_any_rank_are_numbers(shape, dtype):
     np.testing.assert_allclose(mixed, expected, rtol=1e-3 if dtype == "float16" else 1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_ids_of_steps_become_soft_labels_for_each_step(dtype):
+    y = np.arange(28).reshape(7, 4).astype(dtype) % 3
+    mix = mixup(1.0, num_classes=3, seed=0)
+    plan = mix.draw_plan((X, y), seed=(1, 2))
+    one_hot, lam = np.eye(3)[y], plan.lam.numpy()[:, np.newaxis, np.newaxis]
+    expected = lam * one_hot + (1 - lam) * one_hot[plan.partner.numpy()]
+    np.testing.assert_allclose(mix.apply_plan((X, y), plan)[1], expected, atol=1e-6)
+    assert one(SLICES((X, y)).batch(7).apply(mix))[1].shape == (7, 4, 3)
+
+
 def test_several_outputs_each_by_its_rule():
     y = {"digit": IDS, "shape": IDS[:, None] % 2, "age": IDS / 7.0, "one_hot": np.eye(3)[IDS]}
     num_classes = {"digit": 3, "shape": 2, "age": None, "one_hot": 3}
@@ -138,10 +148,25 @@ def test_sample_weights_are_mixed(dtype):
     np.testing.assert_allclose(mixed, expected, rtol=1e-3)
 
 
-def test_weights_per_time_step_and_none():
+def test_weights_per_time_step():
     mix = mixup(1.0, num_classes=3, seed=0)
     assert one(SLICES((X, IDS, np.ones((7, 6)))).batch(4).apply(mix))[2].shape == (4, 6)
-    assert mix(X, IDS, None)[2] is None
+
+
+def test_none_for_the_weights_is_the_same_as_no_weights():
+    mix = mixup(1.0, num_classes=3, seed=0)
+    data = SLICES((X, IDS)).batch(4)
+    none = data.map(lambda x, y: (x, y, None))
+    for use in ("apply", "map"):
+        found = list(getattr(none, use)(mix))
+        assert [element[2] for element in found] == [None, None]
+        expected = list(getattr(data, use)(mix).as_numpy_iterator())
+        assert_equal([(x.numpy(), y.numpy()) for x, y, _ in found], expected)
+    pairs = tf.data.Dataset.zip((none, none))
+    assert [weight for _, _, weight in pairs.apply(mix)] == [None, None]
+    plan = mix.draw_plan((X, IDS, None), seed=(1, 2))
+    for mixed in (mix(X, IDS, None), mix.apply_plan((X, IDS, None), plan)):
+        assert mixed[2] is None
 
 
 @pytest.mark.parametrize("shape", [(7, 13), (7,), (7, 11, 2), (7, 2, 4, 5, 3)])
@@ -264,7 +289,23 @@ BAD_ELEMENTS = {
     ),
     "another width": ((IMAGES, spec([4, 10])), {"num_classes": 3}, "3"),
     "num_classes for numbers": ((IMAGES, spec([4])), {"num_classes": 3}, "last axis"),
-    "integer one-hot": ((IMAGES, spec([4, 3], "int32")), {"num_classes": 3}, r"\[B\] or \[B, 1\]"),
+    "integer one-hot": ((IMAGES, spec([4, 3], "int32")), {"num_classes": 3}, "one-hot"),
+    "integer one-hot of steps": (
+        (IMAGES, spec([4, 7, 3], "int32")),
+        {"num_classes": 3},
+        r"\[B\], \[B, 1\] or \[B, T\]",
+    ),
+    "two inputs or a pair": (((IMAGES, IMAGES), (IMAGES, IMAGES)), {}, "Say which"),
+    "pairs of two sizes": (
+        ((IMAGES, spec([4, 3])), (spec([4, 8, 8, 3]), spec([4, 3]))),
+        {},
+        "differ in size",
+    ),
+    "no pairs": (
+        (IMAGES, LABELS),
+        {"num_classes": 3, "pairing": pairing.Zipped()},
+        "needs a dataset of pairs",
+    ),
     "bool labels": ((IMAGES, spec([4], "bool")), {"num_classes": 2}, "Cast"),
     "string labels": ((IMAGES, spec([4], "string")), {"num_classes": 3}, "Cast"),
     "missing output": (
@@ -311,11 +352,30 @@ def test_cutmix_needs_one_size():
     dataset_of(element).apply(cutmix(num_classes=3, keep=("b",)))
 
 
-def test_a_pairing_for_pairs_is_refused():
-    pair = (IMAGES, LABELS)
-    mix = mixup(num_classes=3, pairing=lambda batch_size, y, seed: tf.range(batch_size))
-    with pytest.raises(ValueError, match=r"pairs.*Received:"):
-        dataset_of((pair, pair)).apply(mix)
+def backwards(batch_size, y, seed):
+    return tf.range(batch_size)[::-1]
+
+
+@pytest.mark.parametrize("part", [pairing.Rotation(), pairing.Cyclic(), backwards], ids=["rotation", "cycle", "own"])
+@pytest.mark.parametrize("use", ["apply", "map"])
+def test_with_a_pairing_for_batches_two_halves_are_one_element(part, use):
+    """((x, x), (y, y)) of two inputs and two outputs, which looks like a pair of examples."""
+    first, second = X, X[::-1].copy()
+    dataset = SLICES(((first, second), (first, second))).batch(7)
+    x, y = one(getattr(dataset, use)(mixup(1.0, pairing=part, seed=0)))
+    assert x[0].shape == x[1].shape == X.shape
+    assert_equal(x, y)
+
+
+@pytest.mark.parametrize("use", ["apply", "map"])
+def test_zipped_means_pairs_whatever_they_look_like(use):
+    """Each half is an autoencoder's (x, x); what comes out is one such half."""
+    first, second = (X, X), (X[::-1].copy(), X[::-1].copy())
+    dataset = SLICES((first, second)).batch(7)
+    half = coefficient.Constant(0.5)
+    x, y = one(getattr(dataset, use)(Mix(coefficient=half, pairing=pairing.Zipped(), seed=0)))
+    np.testing.assert_allclose(x, (X + X[::-1]) / 2)
+    assert_equal(x, y)
 
 
 @pytest.mark.parametrize("bad", [-1, 3, 255])
@@ -349,15 +409,21 @@ def test_a_custom_pairing_sees_the_labels():
         np.testing.assert_allclose(one(use(mix))[1], np.eye(3)[IDS], atol=1e-6)
 
 
-def test_a_custom_blend_without_jit_support():
-    """Control flow that XLA would not take: it runs as plain ops."""
+def test_a_custom_blend_that_xla_does_not_compile():
+    """Strings are nothing for XLA: the blend runs as plain ops, and does what it says."""
 
-    def loop(x, x_partner, lam, seed):
+    def through_text(x, x_partner, lam, seed):
         (x,), (x_partner,) = x, x_partner
-        return [tf.map_fn(lambda pair: pair[0] + pair[1], (x, x_partner), tf.float32)], lam
+        text = tf.strings.as_string(tf.map_fn(lambda both: both[0] + both[1], (x, x_partner), "f"))
+        return [tf.strings.to_number(text)], lam
 
-    mix = Mix(blend=loop, num_classes=3, seed=0)
-    assert one(SLICES((X, IDS)).batch(7).apply(mix))[0].shape == X.shape
+    mix = Mix(coefficient=coefficient.Constant(0.25), blend=through_text, num_classes=3, seed=0)
+    dataset = SLICES((X, IDS)).batch(7)
+    neighbour = Mix(blend=through_text, pairing=backwards, num_classes=3)
+    for use in (dataset.apply, dataset.map):
+        np.testing.assert_array_equal(one(use(neighbour))[0], X + X[::-1])
+        np.testing.assert_allclose(one(use(mix))[1].sum(axis=1), 1)
+        assert set(np.unique(one(use(mix))[1])) <= {0, 0.25, 0.75, 1}
 
 
 BAD_ARGUMENTS = [

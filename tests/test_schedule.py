@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import arrays, assert_equal, differ, provenance_dataset
+from helpers import arrays, assert_equal, differ, provenance_dataset
 
 from keras_mixup import choose, coefficient, cutmix, mixup, regmixup, schedule
 

@@ -138,7 +138,7 @@ def in_between(
             ValueError, '`label` must be "mixed" or "predicted".', "Pass one of them.", label=label
         )
 
-    first, second = _random_pairs(len(inputs), pairs, _arguments.seed(seed))
+    first, second = _random_pairs(len(inputs), pairs, _arguments.seed("seed", seed))
     calls = len(models) * len(_LAM) * 2 * math.ceil(pairs / batch_size) + len(models)
     bar = keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
     miss, norm = {}, {}

@@ -57,7 +57,7 @@ def corrupt_labels(
     """
     num_classes = _arguments.integer("num_classes", num_classes, low=2)
     fraction = _arguments.real("fraction", fraction, high=1)
-    seed = _arguments.seed(seed)
+    seed = _arguments.seed("seed", seed)
     y = np.asarray(y)
     if y.dtype.kind not in "iu" or y.ndim == 0 or y.size != len(y) or y.size == 0:
         fail(

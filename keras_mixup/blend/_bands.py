@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import operator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Configurable
-from keras_mixup.blend._bits import index
+from keras_mixup._config import argument
+from keras_mixup._random import index
+from keras_mixup._types import Nest, Size
+from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
 from keras_mixup.blend._images import within
 
@@ -20,7 +22,7 @@ _MOST = 2
 
 
 @dataclass(frozen=True)
-class Bands(Configurable):
+class Bands(Blend):
     """x~ = x outside some bands of time and of frequency, x_partner inside them: SpecMix.
 
     Spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time, axis 2 frequency. The number of
@@ -31,7 +33,7 @@ class Bands(Configurable):
 
     Args:
         ratio: width of a band as a part of its axis, in [0, 1].
-        dtype: what uint8 inputs are returned in; None keeps uint8.
+        dtype: what integer inputs are returned in; None keeps uint8.
 
     Returns (when called):
         `(x_mixed, share)`.
@@ -43,17 +45,14 @@ class Bands(Configurable):
         Kim, Han, Ko, 2021, arXiv:2108.03020.
     """
 
-    ratio: float = 0.3
-    dtype: str | None = None
+    ratio: float = argument(_arguments.share, 0.3)
+    dtype: str | None = argument(_arguments.output_dtype, None)
     supports_jit: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ratio", _arguments.real("ratio", self.ratio, high=1))
-        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
+    grid: ClassVar[Literal["spectrogram"]] = "spectrogram"
 
     def __call__(
-        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Any, tf.Tensor]:
+        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Nest, tf.Tensor]:
         times, frequencies = _common_size(x)
         words = _MOST + 1
         time_bands = self._draw(lam, seed[:, :words], times)
@@ -64,10 +63,10 @@ class Bands(Configurable):
             return as_dtype(mixed, pixel_dtype(a, self.dtype))
 
         kept = _outside(time_bands, times) * _outside(frequency_bands, frequencies)
-        share = tf.cast(kept, tf.float32) / tf.cast(times * frequencies, tf.float32)
+        share = tf.cast(kept, tf.float32) / tf.cast(tf.maximum(times * frequencies, 1), tf.float32)
         return tf.nest.map_structure(mix, x, x_partner), share
 
-    def _draw(self, lam: tf.Tensor, bits: tf.Tensor, size: Any) -> list[_Band]:
+    def _draw(self, lam: tf.Tensor, bits: tf.Tensor, size: Size) -> list[_Band]:
         """The bands along one axis; those beyond the number drawn are empty."""
         width = tf.cast(tf.round(self.ratio * tf.cast(size, tf.float32)), tf.int32)
         count = tf.where(lam == 1, 0, index(bits[:, 0], _MOST + 1))
@@ -79,7 +78,7 @@ class Bands(Configurable):
 _Band = tuple[tf.Tensor, tf.Tensor]
 
 
-def _common_size(x: Any) -> tuple[Any, Any]:
+def _common_size(x: Nest) -> tuple[Size, Size]:
     """The numbers of times and of frequencies of all inputs, which share one set of bands."""
     leaves = tf.nest.flatten(x)
     for leaf in leaves:
@@ -87,14 +86,14 @@ def _common_size(x: Any) -> tuple[Any, Any]:
             _arguments.fail(
                 ValueError,
                 "SpecMix needs spectrograms [B, T, F] or [B, T, F, C]: time, then frequency.",
-                "Name inputs that are none in `keep`, or use mixup.",
+                "List inputs that are not spectrograms in `keep`, or use mixup.",
                 shape=leaf.shape,
             )
         if not leaf.shape[1:3].is_compatible_with(leaves[0].shape[1:3]):
             _arguments.fail(
                 ValueError,
                 "Spectrograms that share bands must have the same number of times and frequencies.",
-                "Pad them to one size, or name the others in `keep`.",
+                "Pad them to one size, or list the others in `keep`.",
                 shapes=[leaf.shape for leaf in leaves],
             )
     dynamic = tf.shape(leaves[0])
@@ -105,13 +104,13 @@ def _common_size(x: Any) -> tuple[Any, Any]:
     )
 
 
-def _inside(bands: list[_Band], size: Any, values: Any = 1) -> tf.Tensor:
+def _inside(bands: list[_Band], size: Size, values: Size = 1) -> tf.Tensor:
     """Which positions are in some band, bool `[B, size * values]`, `values` at each position."""
     masks = [within(start * values, stop * values, size * values) for start, stop in bands]
     return functools.reduce(operator.or_, masks)
 
 
-def _outside(bands: list[_Band], size: Any) -> tf.Tensor:
+def _outside(bands: list[_Band], size: Size) -> tf.Tensor:
     """How many positions are in no band, int32 `[B]`."""
     return tf.reduce_sum(tf.cast(~_inside(bands, size), tf.int32), axis=1)
 

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Configurable
-from keras_mixup.blend._bits import fraction, index
+from keras_mixup._boxes import Boxes, Rectangle, cut
+from keras_mixup._config import argument
+from keras_mixup._random import fraction, index
+from keras_mixup._types import Nest, Size
+from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
-from keras_mixup.blend._images import (
-    Rectangle,
-    check_data_format,
-    common_size,
-    kept_share,
-    paste,
-    place_inside,
-)
+from keras_mixup.blend._images import common_size, kept_share, paste, place_inside
+
+
+class _Rectangular(Blend):
+    """x~ = x outside a rectangle, x_partner inside it."""
+
+    supports_jit: ClassVar[bool] = True
+    grid: ClassVar[Literal["image"]] = "image"
+    boxes: ClassVar[Literal["cut"]] = "cut"
+
+    @abc.abstractmethod
+    def rectangle(self, lam: tf.Tensor, seed: tf.Tensor, height: Size, width: Size) -> Rectangle:
+        """The rectangle of each example, for images of that size."""
+
+    def __call__(
+        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Nest, tf.Tensor]:
+        height, width = common_size(x)
+        box = self.rectangle(lam, seed, height, width)
+
+        def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+            return as_dtype(paste(a, b, box), pixel_dtype(a, self.dtype))
+
+        return tf.nest.map_structure(mix, x, x_partner), kept_share(box, height, width)
+
+    def mix_boxes(
+        self,
+        boxes: Boxes,
+        boxes_partner: Boxes,
+        share: tf.Tensor,
+        lam: tf.Tensor,
+        seed: tf.Tensor,
+        size: tuple[Size, Size],
+    ) -> Boxes:
+        return cut(boxes, boxes_partner, self.rectangle(lam, seed, *size))
 
 
 @dataclass(frozen=True)
-class Box(Configurable):
+class Box(_Rectangular):
     """x~ = x outside a box, x_partner inside it: CutMix.
 
     The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels, a centre uniform in the image,
@@ -30,9 +61,7 @@ class Box(Configurable):
     after rounding and clipping. A video has the same box in every frame.
 
     Args:
-        dtype: what uint8 images are returned in; None keeps uint8.
-        data_format: "channels_last" for `[B, H, W, C]` and `[B, T, H, W, C]`, "channels_first" for
-            `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`.
+        dtype: what integer images are returned in; None keeps uint8.
 
     Returns (when called):
         `(x_mixed, share)`.
@@ -44,25 +73,14 @@ class Box(Configurable):
         Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
     """
 
-    dtype: str | None = None
-    data_format: str = "channels_last"
-    supports_jit: ClassVar[bool] = True
+    dtype: str | None = argument(_arguments.output_dtype, None)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
-        check_data_format(self.data_format)
-
-    def __call__(
-        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Any, tf.Tensor]:
-        height, width = common_size(x, self.data_format)
-        box = draw_box(lam, fraction(seed[:, :2]), height, width)
-        x_mixed = _paste_all(x, x_partner, box, self.dtype, self.data_format)
-        return x_mixed, kept_share(box, height, width)
+    def rectangle(self, lam: tf.Tensor, seed: tf.Tensor, height: Size, width: Size) -> Rectangle:
+        return draw_box(lam, fraction(seed[:, :2]), height, width)
 
 
 @dataclass(frozen=True)
-class BoxRange(Configurable):
+class BoxRange(_Rectangular):
     """x~ = x outside a box, x_partner inside it: CutMix with bounds on the sides of the box.
 
     Height and width of the box are drawn independently, each uniform on the whole numbers from
@@ -72,7 +90,7 @@ class BoxRange(Configurable):
 
     Args:
         low, high: bounds on the sides, as fractions of the image's, 0 <= low <= high <= 1.
-        dtype, data_format: as in `Box`.
+        dtype: as in `Box`.
 
     Returns (when called):
         `(x_mixed, share)`.
@@ -84,24 +102,16 @@ class BoxRange(Configurable):
         timm's `cutmix_minmax`, which leaves out the largest side, and the last row and column.
     """
 
-    low: float = 0.2
-    high: float = 0.8
-    dtype: str | None = None
-    data_format: str = "channels_last"
-    supports_jit: ClassVar[bool] = True
+    low: float = argument(_arguments.share, 0.2)
+    high: float = argument(_arguments.share, 0.8)
+    dtype: str | None = argument(_arguments.output_dtype, None)
 
     def __post_init__(self) -> None:
-        for name, end in zip(("low", "high"), _arguments.interval(self.low, self.high)):
-            object.__setattr__(self, name, end)
-        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
-        check_data_format(self.data_format)
+        super().__post_init__()
+        _arguments.ordered(self.low, self.high)
 
-    def __call__(
-        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Any, tf.Tensor]:
-        height, width = common_size(x, self.data_format)
-
-        def side(bits: tf.Tensor, size: Any) -> tf.Tensor:
+    def rectangle(self, lam: tf.Tensor, seed: tf.Tensor, height: Size, width: Size) -> Rectangle:
+        def side(bits: tf.Tensor, size: Size) -> tf.Tensor:
             pixels = tf.cast(size, tf.float32)
             shortest, longest = (
                 tf.cast(tf.round(end * pixels), tf.int32) for end in (self.low, self.high)
@@ -109,12 +119,10 @@ class BoxRange(Configurable):
             return tf.where(lam == 1, 0, shortest + index(bits, longest - shortest + 1))
 
         sides = side(seed[:, 0], height), side(seed[:, 1], width)
-        box = place_inside(sides, seed[:, 2:4], height, width)
-        x_mixed = _paste_all(x, x_partner, box, self.dtype, self.data_format)
-        return x_mixed, kept_share(box, height, width)
+        return place_inside(sides, seed[:, 2:4], height, width)
 
 
-def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Any, width: Any) -> Rectangle:
+def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Size, width: Size) -> Rectangle:
     """The CutMix boxes for given centres.
 
     Args:
@@ -125,24 +133,10 @@ def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Any, width: Any) -> Rect
     Returns:
         `(top, left, bottom, right)`, int32 `[B]` each, half-open: rows top to bottom - 1.
     """
-    side = tf.sqrt(1 - lam)
-
-    def interval(position: tf.Tensor, size: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels = tf.cast(size, tf.float32)
-        length = tf.cast(tf.round(side * pixels), tf.int32)
-        middle = tf.cast(position * pixels, tf.int32)
-        start = middle - length // 2
-        return tf.clip_by_value(start, 0, size), tf.clip_by_value(start + length, 0, size)
-
-    top, bottom = interval(centre[:, 0], height)
-    left, right = interval(centre[:, 1], width)
+    size = tf.stack([height, width])
+    pixels = tf.cast(size, tf.float32)
+    length = tf.cast(tf.round(tf.expand_dims(tf.sqrt(1 - lam), 1) * pixels), tf.int32)  # [B, 2]
+    start = tf.cast(centre * pixels, tf.int32) - tf.bitwise.right_shift(length, 1)
+    top, left = tf.unstack(tf.clip_by_value(start, 0, size), axis=1)
+    bottom, right = tf.unstack(tf.clip_by_value(start + length, 0, size), axis=1)
     return Rectangle(top, left, bottom, right)
-
-
-def _paste_all(x: Any, x_partner: Any, box: Rectangle, dtype: str | None, data_format: str) -> Any:
-    """Every input with the same rectangle replaced by its partner's."""
-
-    def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-        return as_dtype(paste(a, b, box, data_format), pixel_dtype(a, dtype))
-
-    return tf.nest.map_structure(mix, x, x_partner)

@@ -1,4 +1,4 @@
-"""The dtype an input comes back in: floats keep theirs, uint8 is returned as asked."""
+"""The dtype an input comes back in: floats keep theirs, integers are returned as asked."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def as_dtype(x: tf.Tensor, dtype: tf.DType | str | None) -> tf.Tensor:
     if dtype is None or x.dtype == dtype:
         return x
     if tf.as_dtype(dtype).is_integer and x.dtype == tf.float32:
-        # Adding 2^23 leaves no bits for a fraction: the sum is rounded to nearest, and its low
-        # bits are the integer. A compiled conversion of floats is several times as slow.
-        x = tf.bitcast(x + 2.0**23, tf.int32)
+        # Adding 1.5 * 2^23 leaves no bits for a fraction: the sum is rounded to nearest, and its
+        # low bits are the integer. A compiled conversion of floats is several times as slow.
+        x = tf.bitcast(x + 1.5 * 2.0**23, tf.int32)
     return tf.cast(x, dtype)
 
 

@@ -2,90 +2,71 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup.blend._bits import index
-
-_SHAPES = {
-    "channels_last": "[B, H, W, C], or of videos [B, T, H, W, C]",
-    "channels_first": "[B, C, H, W], or of videos [B, C, T, H, W] or [B, T, C, H, W]",
-}
+from keras_mixup._boxes import Rectangle
+from keras_mixup._random import index
+from keras_mixup._types import Nest, Size
+from keras_mixup.blend._dtype import as_dtype
 
 
 class Canvas(NamedTuple):
-    """The shape `[B, planes, H, W, values]` that every layout of images can be reshaped to.
+    """The shape `[-1, planes, H, W, values]` that every layout of images can be reshaped to.
 
-    Images and videos with channels last have one plane or one a frame, and C values in a pixel;
-    with channels first one plane a channel and frame, and one value.
+    An image has one plane, a video one per frame, and each pixel C values. With channels first
+    there is one plane per channel and frame, and one value.
     """
 
-    batch: Any
-    planes: Any
-    height: Any
-    width: Any
-    values: Any
+    planes: Size
+    height: Size
+    width: Size
+    values: Size
 
 
-class Rectangle(NamedTuple):
-    """Half-open intervals of rows and columns, int32 `[B]` each."""
-
-    top: tf.Tensor
-    left: tf.Tensor
-    bottom: tf.Tensor
-    right: tf.Tensor
-
-
-def check_data_format(value: Any) -> str:
-    """`value`, if it is one of Keras's names for where the channels are."""
-    return _arguments.one_of("data_format", value, tuple(_SHAPES))
-
-
-def canvas(x: tf.Tensor, data_format: str) -> Canvas:
+def canvas(x: tf.Tensor) -> Canvas:
     """The shape of `x` as a canvas: integers where they are known, else scalar tensors."""
-    dynamic = tf.shape(x)
-    shape = [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
-    last = data_format == "channels_last"
-    between = shape[1:-3] if last else shape[1:-2]
+    axes = range(1, x.shape.rank)
+    shape = [tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in axes]
     planes = 1
-    for size in between:
+    for size in shape[:-3]:
         planes = planes * size
-    height, width = shape[-3:-1] if last else shape[-2:]
-    return Canvas(shape[0], planes, height, width, shape[-1] if last else 1)
+    return Canvas(planes, *shape[-3:])
 
 
-def common_size(x: Any, data_format: str) -> tuple[Any, Any]:
+def common_size(x: Nest) -> tuple[Size, Size]:
     """Height and width of the images in `x`, which share one mask.
 
     Raises:
         ValueError: an input that is neither images nor videos, or inputs of different H or W.
     """
     leaves = tf.nest.flatten(x)
-    axes = slice(-3, -1) if data_format == "channels_last" else slice(-2, None)
     for leaf in leaves:
-        if leaf.shape.rank not in (4, 5):
+        if leaf.shape.rank < 4:
             _arguments.fail(
                 ValueError,
-                f'With data_format="{data_format}" images must be {_SHAPES[data_format]}.',
-                "Name inputs that are not images in `keep`, or use mixup.",
+                "Images must be [B, H, W, C], or of videos [B, T, H, W, C].",
+                "Add the axes that are missing, or take another blend.",
                 shape=leaf.shape,
             )
-        if not leaf.shape[axes].is_compatible_with(leaves[0].shape[axes]):
+        if not leaf.shape[-3:-1].is_compatible_with(leaves[0].shape[-3:-1]):
             _arguments.fail(
                 ValueError,
                 "Images that are mixed at the same places must have the same height and width.",
-                "Resize them to one size, or name the others in `keep`.",
+                "Resize them to one size.",
                 shapes=[leaf.shape for leaf in leaves],
             )
-    first = canvas(leaves[0], data_format)
+    first = canvas(leaves[0])
     return first.height, first.width
 
 
 def place_inside(
-    sides: tuple[tf.Tensor, tf.Tensor], bits: tf.Tensor, height: Any, width: Any
+    sides: tuple[tf.Tensor, tf.Tensor], bits: tf.Tensor, height: Size, width: Size
 ) -> Rectangle:
     """Rectangles of given sides, int32 `[B]`, at places uniform among those inside the image."""
     top = index(bits[:, 0], height - sides[0] + 1)
@@ -93,41 +74,74 @@ def place_inside(
     return Rectangle(top, left, top + sides[0], left + sides[1])
 
 
-def kept_share(box: Rectangle, height: Any, width: Any) -> tf.Tensor:
+def kept_share(box: Rectangle, height: Size, width: Size) -> tf.Tensor:
     """The share of the pixels outside the rectangle, float32 `[B]`."""
     copied = tf.cast((box.bottom - box.top) * (box.right - box.left), tf.float32)
-    return 1 - copied / tf.cast(height * width, tf.float32)
+    return 1 - copied / pixels_of(height, width)
 
 
-def within(start: tf.Tensor, stop: tf.Tensor, size: Any) -> tf.Tensor:
+def pixels_of(height: Size, width: Size) -> tf.Tensor | float:
+    """The number of pixels as float32, to divide by: of no pixels, all are kept."""
+    if isinstance(height, int) and isinstance(width, int):
+        return float(max(height * width, 1))
+    return tf.cast(tf.maximum(height * width, 1), tf.float32)
+
+
+def within(start: tf.Tensor, stop: tf.Tensor, size: Size) -> tf.Tensor:
     """Which of the positions 0, ..., size - 1 lie in [start, stop): bool `[B, size]`."""
-    position = tf.range(size)
-    return (position >= start[:, tf.newaxis]) & (position < stop[:, tf.newaxis])
+    return _below(positions(size) - tf.expand_dims(start, 1), tf.expand_dims(stop - start, 1))
 
 
-def in_one_pass(function: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
-    """`function(*tensors)`, in a graph and for known sizes as one XLA function.
+def positions(size: Size) -> tf.Tensor:
+    """0, ..., size - 1."""
+    return tf.constant(np.arange(size, dtype=np.int32)) if isinstance(size, int) else tf.range(size)
+
+
+def _below(offset: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Whether 0 <= offset < length, by one comparison: as unsigned, negative numbers are large."""
+    return tf.bitcast(offset, tf.uint32) < tf.bitcast(length, tf.uint32)
+
+
+def in_one_pass(
+    function: Callable[..., tf.Tensor], dtype: tf.DType, *tensors: tf.Tensor
+) -> tf.Tensor:
+    """`function(*tensors)` in that dtype; in a graph and for known sizes as one XLA function.
 
     For the last step of a blend that XLA cannot compile whole: `tf.where` by itself takes five
     times as long on uint8 images. Equal results; the function may only select, round and cast.
     """
     if tf.executing_eagerly() or not all(t.shape[1:].is_fully_defined() for t in tensors):
-        return function(*tensors)
-    return tf.function(function, jit_compile=True, autograph=False)(*tensors)
+        return as_dtype(function(*tensors), dtype)
+    return _compiled(function, dtype)(*tensors)
 
 
-def paste(x: tf.Tensor, x_partner: tf.Tensor, box: Rectangle, data_format: str) -> tf.Tensor:
+@functools.lru_cache
+def _compiled(function: Callable[..., tf.Tensor], dtype: tf.DType) -> Callable[..., tf.Tensor]:
+    # One for all blends alike, because TensorFlow never frees what XLA compiled.
+    return tf.function(
+        lambda *tensors: as_dtype(function(*tensors), dtype), jit_compile=True, autograph=False
+    )
+
+
+def paste(x: tf.Tensor, x_partner: tf.Tensor, box: Rectangle) -> tf.Tensor:
     """`x` with the rectangle, in every plane, replaced by `x_partner`'s pixels there."""
-    batch, planes, height, width, values = canvas(x, data_format)
+    planes, height, width, values = canvas(x)
     # Rows of W * C values: a compiled loop over the channels alone is too short to vectorise.
-    rows = [batch, planes, height, width * values]
-    # Each row's own interval, empty outside the rectangle; one comparison a value, because as
-    # unsigned numbers what lies left of the interval is larger than its length.
+    rows = [-1, planes, height, width * values]
+    # The length of each row's interval, zero above and below the rectangle.
     inside_rows = within(box.top, box.bottom, height)  # [B, H]
-    left = tf.where(inside_rows, box.left[:, tf.newaxis] * values, 0)
-    length = tf.where(inside_rows, (box.right - box.left)[:, tf.newaxis] * values, 0)
-    offset = tf.range(width * values) - left[:, :, tf.newaxis]  # [B, H, W * C]
-    inside = tf.bitcast(offset, tf.uint32) < tf.bitcast(length, tf.uint32)[:, :, tf.newaxis]
-    inside = inside[:, tf.newaxis]  # in every plane
+    length = tf.where(inside_rows, tf.expand_dims((box.right - box.left) * values, 1), 0)
+    offset = positions(width * values) - tf.expand_dims(box.left * values, 1)  # [B, W * C]
+    # [B, 1, H, W * C]: the same in every plane.
+    inside = _below(
+        tf.reshape(offset, [-1, 1, 1, width * values]), tf.reshape(length, [-1, 1, height, 1])
+    )
     mixed = tf.where(inside, tf.reshape(x_partner, rows), tf.reshape(x, rows))
-    return tf.reshape(mixed, tf.shape(x))
+    return reshape_like(mixed, x)
+
+
+def reshape_like(x: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
+    """`x` in the shape of `example`."""
+    trailing = example.shape[1:]
+    static = trailing.is_fully_defined() and trailing.num_elements() > 0
+    return tf.reshape(x, [-1, *trailing] if static else tf.shape(example))

@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Configurable
+from keras_mixup._config import argument
 from keras_mixup._interpolate import interpolate
+from keras_mixup._types import Nest
+from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype
 
 
 @dataclass(frozen=True)
-class Identity(Configurable):
+class Identity(Blend):
     """x~ = x. The share of the original is 1."""
 
     supports_jit: ClassVar[bool] = True
-    keeps_all: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
+    boxes: ClassVar[Literal["unite"]] = "unite"
 
     def __call__(
-        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Any, tf.Tensor]:
+        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Nest, tf.Tensor]:
         return x, tf.ones_like(lam)
+
+    def accepts(self, dtype: tf.DType) -> bool:
+        return dtype.is_floating or dtype.is_integer
 
 
 @dataclass(frozen=True)
-class Linear(Configurable):
+class Linear(Blend):
     """x~ = lam x + (1 - lam) x_partner: mixup.
 
     Any rank and any number of inputs, all with the same lam. Floats keep their dtype; float16 and
     bfloat16 are computed in float32.
 
     Args:
-        dtype: what uint8 inputs are returned in: None (float32), a float dtype, or "uint8", which
-            rounds to the nearest integer.
+        dtype: what integer inputs are returned in: None (float32), a float dtype, or their own
+            dtype, which rounds to the nearest integer. uint16 and int16 need one.
 
     Returns (when called):
         `(x_mixed, lam)`.
@@ -44,16 +50,14 @@ class Linear(Configurable):
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
     """
 
-    dtype: str | None = None
+    dtype: str | None = argument(_arguments.output_dtype, None)
     supports_jit: ClassVar[bool] = True
-    keeps_all: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
+    draws: ClassVar[bool] = False
+    boxes: ClassVar[Literal["unite"]] = "unite"
 
     def __call__(
-        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Any, tf.Tensor]:
+        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Nest, tf.Tensor]:
         def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             mixed = interpolate(a, b, lam)
             return mixed if a.dtype.is_floating else as_dtype(mixed, self.dtype)

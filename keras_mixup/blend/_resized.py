@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Configurable
+from keras_mixup._boxes import Rectangle
+from keras_mixup._config import argument
+from keras_mixup._types import Nest, Size
+from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
 from keras_mixup.blend._images import (
-    Rectangle,
     canvas,
-    check_data_format,
     common_size,
     in_one_pass,
     kept_share,
     paste,
     place_inside,
+    reshape_like,
 )
 
 
 @dataclass(frozen=True)
-class Resized(Configurable):
+class Resized(Blend):
     """x~ = x outside a box, the whole x_partner resized to it inside: ResizeMix.
 
     The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels and at least one, at a place
@@ -36,8 +38,7 @@ class Resized(Configurable):
     blend is not compiled whole.
 
     Args:
-        dtype: what uint8 images are returned in; None keeps uint8, rounded to nearest.
-        data_format: as in `Box`.
+        dtype: what integer images are returned in; None keeps uint8, rounded to nearest.
 
     Returns (when called):
         `(x_mixed, share)`.
@@ -49,53 +50,49 @@ class Resized(Configurable):
         Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
     """
 
-    dtype: str | None = None
-    data_format: str = "channels_last"
-    supports_jit: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dtype", _arguments.output_dtype(self.dtype))
-        check_data_format(self.data_format)
+    dtype: str | None = argument(_arguments.output_dtype, None)
+    grid: ClassVar[Literal["image"]] = "image"
 
     def __call__(
-        self, x: Any, x_partner: Any, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Any, tf.Tensor]:
-        height, width = common_size(x, self.data_format)
+        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Nest, tf.Tensor]:
+        height, width = common_size(x)
         sides = _side(lam, height), _side(lam, width)
         box = place_inside(sides, seed[:, :2], height, width)
 
         def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             dtype = pixel_dtype(a, self.dtype)
-
-            def select(a: tf.Tensor, small: tf.Tensor, *edges: tf.Tensor) -> tf.Tensor:
-                small = as_dtype(small, dtype)
-                return paste(tf.cast(a, dtype), small, Rectangle(*edges), self.data_format)
-
-            return in_one_pass(select, a, _shrunk_into(box, b, self.data_format), *box)
+            return in_one_pass(_pasted, dtype, tf.cast(a, dtype), _shrunk_into(box, b), *box)
 
         return tf.nest.map_structure(mix, x, x_partner), kept_share(box, height, width)
 
 
-def _side(lam: tf.Tensor, size: Any) -> tf.Tensor:
+def _pasted(x: tf.Tensor, small: tf.Tensor, *edges: tf.Tensor) -> tf.Tensor:
+    """`x` with the box filled by what was made small, rounded where `x` holds integers."""
+    return paste(x, as_dtype(small, x.dtype), Rectangle(*edges))
+
+
+def _side(lam: tf.Tensor, size: Size) -> tf.Tensor:
     """The side of the box in whole pixels, int32 `[B]`."""
     length = tf.cast(tf.round(tf.sqrt(1 - lam) * tf.cast(size, tf.float32)), tf.int32)
     return tf.where(lam == 1, 0, tf.maximum(length, 1))
 
 
-def _shrunk_into(box: Rectangle, x: tf.Tensor, data_format: str) -> tf.Tensor:
+def _shrunk_into(box: Rectangle, x: tf.Tensor) -> tf.Tensor:
     """`x` resized into the box: float32, of the shape of `x`, without meaning outside the box."""
-    batch, planes, height, width, values = canvas(x, data_format)
-    images = tf.reshape(x, [batch * planes, height, width, values])
+    planes, height, width, values = canvas(x)
+    images = tf.reshape(x, [-1, height, width, values])
     if x.dtype != tf.uint8:
         images = tf.cast(images, tf.float32)
     top, bottom = _source(box.top, box.bottom, height)
     left, right = _source(box.left, box.right, width)
     corners = tf.repeat(tf.stack([top, left, bottom, right], axis=1), planes, axis=0)
-    small = tf.image.crop_and_resize(images, corners, tf.range(batch * planes), [height, width])
-    return tf.reshape(small, tf.shape(x))
+    every = tf.range(tf.shape(images)[0])
+    small = tf.image.crop_and_resize(images, corners, every, [height, width])
+    return reshape_like(small, x)
 
 
-def _source(start: tf.Tensor, stop: tf.Tensor, size: Any) -> tuple[tf.Tensor, tf.Tensor]:
+def _source(start: tf.Tensor, stop: tf.Tensor, size: Size) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the first and the last pixel of the output lie in the source, as parts of size - 1.
 
     That is how `crop_and_resize` takes them; it spaces the pixels between evenly.

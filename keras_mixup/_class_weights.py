@@ -25,7 +25,8 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
 
     Returns:
         A function for `ds.map`, behind the mix: `(x, y[, w])` becomes `(x, y, w~)`, with y
-        `[B, K]` and w~ float32 `[B]`.
+        `[B, K]` and w~ float32 `[B]`. For a sigmoid y is `[B]` or `[B, 1]`, and there are two
+        weights: w~ = w ((1 - y~) c_0 + y~ c_1).
 
     Raises:
         TypeError, ValueError: weights that are no numbers, negative, of sum zero, or for
@@ -52,17 +53,35 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
         )
 
     def weigh(x: Any, y: tf.Tensor, sample_weight: Any = None) -> tuple[Any, tf.Tensor, tf.Tensor]:
-        shape = getattr(y, "shape", None)
-        if shape is None or shape.rank != 2 or shape[1] != len(values) or not y.dtype.is_floating:
-            _arguments.fail(
-                ValueError,
-                f"y must be soft labels of shape [B, {len(values)}], one class for each weight.",
-                "Put this behind the mix, and give one weight for every class.",
-                y=y,
-            )
-        expected = tf.linalg.matvec(tf.cast(y, tf.float32), np.array(values, "float32"))
+        shares = _shares(y, len(values))
+        expected = tf.linalg.matvec(shares, np.array(values, "float32"))
         if sample_weight is not None:
+            if sample_weight.shape.rank != 1 and sample_weight.shape[1:].as_list() != [1]:
+                _arguments.fail(
+                    ValueError,
+                    "Class weights multiply one sample weight for each example, [B] or [B, 1].",
+                    "Take the mean of weights for steps or pixels.",
+                    sample_weight=sample_weight,
+                )
             expected *= tf.cast(tf.reshape(sample_weight, [-1]), tf.float32)
         return x, y, expected
 
     return weigh
+
+
+def _shares(y: Any, count: int) -> tf.Tensor:
+    """How much of each class is in soft labels, float32 `[B, K]`."""
+    shape = getattr(y, "shape", None)
+    rank = None if shape is None or not y.dtype.is_floating else shape.rank
+    if count == 2 and (rank == 1 or (rank == 2 and shape[1] == 1)):
+        y = tf.reshape(tf.cast(y, tf.float32), [-1])
+        return tf.stack([1 - y, y], axis=1)
+    if rank != 2 or shape[1] != count or count == 1:
+        _arguments.fail(
+            ValueError,
+            f"y must be soft labels of shape [B, {count}], one class for each weight; for a "
+            "sigmoid [B] or [B, 1], and two weights.",
+            "Put this behind the mix, and give one weight for every class.",
+            y=y,
+        )
+    return tf.cast(y, tf.float32)

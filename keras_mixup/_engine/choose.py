@@ -1,0 +1,123 @@
+"""`choose` and `WithClean`: mixes made of other mixes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_mixup import _arguments
+from keras_mixup._engine.methods import UNMIXED, Choice, Twin
+from keras_mixup._engine.mix import Mix
+
+
+def choose(
+    *mixes: Mix | None,
+    weights: Sequence[float] | None = None,
+    per_batch: bool = False,
+    seed: int | None = None,
+) -> Mix:
+    """One of several mixes, or none, drawn for every example.
+
+    With probability weights[k] / sum(weights), example i is mixed by `mixes[k]`. A choice can be
+    chosen from.
+
+    Args:
+        *mixes: what `mixup`, `cutmix`, `Mix` or `choose` returned; None leaves the example as it
+            is. Their `num_classes`, `keep`, `data_format` and `bounding_box_format` must agree
+            where they are given.
+        weights: one number >= 0 for every mix, with a positive sum; None is equal weights.
+        per_batch: draw once for the whole batch instead of for every example.
+        seed: an integer for reproducible draws. The seeds of the members are not used, except that
+            a choice without a seed, of members that all have one, derives its own from theirs.
+
+    Returns:
+        A `Mix`. uint8 images come back in the widest dtype that a member returns: float32 with
+        `mixup` and `cutmix`.
+
+    Raises:
+        TypeError: a member that is no mix.
+        ValueError: weights of the wrong length, negative, not finite or summing to zero; members
+            that disagree on what they are applied to.
+
+    Example:
+        >>> mix = choose(mixup(0.2, num_classes=10), cutmix(1.0, num_classes=10), None, seed=0)
+        >>> train = ds.batch(128).apply(mix)
+
+    References:
+        timm's `switch_prob` and torchvision's `RandomChoice` do this per batch.
+    """
+    given = [_mix(mix) for mix in mixes if mix is not None]
+    if not given:
+        _arguments.fail(
+            ValueError, "`choose` needs something to choose.", "Pass a mix.", mixes=mixes
+        )
+    choice = Choice(
+        methods=tuple(UNMIXED if mix is None else mix.method for mix in mixes),
+        weights=(1.0,) * len(mixes) if weights is None else weights,
+        per_batch=per_batch,
+    )
+    seeds = [mix.seed for mix in given if mix.seed is not None]
+    if seed is None and len(seeds) == len(given):
+        words = np.random.SeedSequence([value % 2**64 for value in seeds]).generate_state(1)
+        seed = int(words[0])
+    agreed = {
+        field.name: _agreed(field.name, [getattr(mix, field.name) for mix in given], field.default)
+        for field in dataclasses.fields(Mix)
+        if field.name not in ("method", "seed")
+    }
+    return Mix(method=choice, seed=seed, **agreed)
+
+
+def WithClean(mix: Mix) -> Mix:  # noqa: N802
+    """The clean batch and its mixed twin in one batch: B rows become 2 B.
+
+    Row 2 i is example i, with a soft label; row 2 i + 1 is example i mixed. The mean of a loss over
+    such a batch is half the clean loss and half the mixed one, also on a part of it that sharding
+    along the batch gives to a worker.
+
+    Args:
+        mix: the mix that makes the twin; a choice too.
+
+    Returns:
+        A `Mix`.
+
+    Raises:
+        TypeError: what is no mix, or one that doubles the batch already.
+
+    Example:
+        >>> both = WithClean(choose(mixup(1.0, num_classes=10), cutmix(num_classes=10)))
+        >>> train = ds.batch(64).apply(both)  # batches of 128
+
+    References:
+        Pinto, Yang, Lim, Torr, Dokania, 2022, arXiv:2206.14502.
+    """
+    mix = _mix(mix)
+    return dataclasses.replace(mix, method=Twin(mix.method))
+
+
+def _mix(value: Any) -> Mix:
+    if not isinstance(value, Mix):
+        _arguments.fail(
+            TypeError,
+            "A mix can be made of mixes only.",
+            "Pass what mixup(...), cutmix(...) or choose(...) return.",
+            mix=value,
+        )
+    return value
+
+
+def _agreed(name: str, values: Sequence[Any], unset: Any) -> Any:
+    """The one value that the members give, or `unset`."""
+    # Where data have their channels is said by all or by none.
+    given = values if name == "data_format" else [value for value in values if value != unset]
+    if any(value != given[0] for value in given):
+        _arguments.fail(
+            ValueError,
+            f"The members of a choice must agree on `{name}`.",
+            "They mix the same data: give all of them the same.",
+            **{name: values},
+        )
+    return given[0] if given else unset

@@ -1,0 +1,350 @@
+"""What a dataset element is: its parts, and every check that needs no values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._engine.dataset import is_none
+from keras_mixup._engine.fields import Field
+from keras_mixup._engine.labels import (
+    Grid,
+    boxes_field,
+    check_boxes,
+    check_one_size,
+    input_field,
+    is_nested,
+    label_field,
+    numbers_of_classes,
+    weight_field,
+)
+from keras_mixup._engine.structure import fill, is_boxes, leaves
+from keras_mixup._types import Element
+
+if TYPE_CHECKING:
+    from keras_mixup._engine.mix import Mix
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an element holds; built once, from specs or tensors.
+
+    Attributes:
+        paired: the element is two structures, `(first, second)`.
+        fields: what each leaf of x, y and the sample weights is; None for what is kept.
+        batch_size: the static batch size, or None.
+        static: whether all shapes but the batch size are known.
+        gridded: whether a blend copies places, so that all sizes must agree.
+    """
+
+    paired: bool
+    fields: tuple[Field | None, ...]
+    batch_size: int | None
+    static: bool
+    gridded: bool
+
+    @property
+    def mixed(self) -> tuple[Field, ...]:
+        """The fields of the leaves that are mixed."""
+        return tuple(field for field in self.fields if field is not None)
+
+    def halves(self, element: Element) -> tuple[list[Any], list[Any] | None]:
+        """The mixed leaves of the element, and of its second half when it is a pair."""
+        if not self.paired:
+            return self._mixed_leaves(element), None
+        return self._mixed_leaves(element[0]), self._mixed_leaves(element[1])
+
+    def _mixed_leaves(self, single: Element) -> list[Any]:
+        found = zip(leaves(single), self.fields)
+        return [leaf for (_, leaf), field in found if field is not None]
+
+    def rebuild(self, element: Element, mixed: list[Any], rows: int) -> Element:
+        """The element's structure, the first one's of a pair, with `mixed` in place.
+
+        Kept leaves are repeated where a mix returns several rows for each.
+        """
+        single = element[0] if self.paired else element
+        fresh = iter(mixed)
+
+        def repeated(tensor: Any) -> Any:
+            return tensor if tensor is None else tf.repeat(tensor, rows, axis=0)
+
+        def value(leaf: Any, field: Field | None) -> Any:
+            if field is not None:
+                return next(fresh)
+            return leaf if rows == 1 else tf.nest.map_structure(repeated, leaf)
+
+        values = [value(leaf, field) for (_, leaf), field in zip(leaves(single), self.fields)]
+        return fill(single, iter(values))
+
+
+def layout_of(element: Element, mix: Mix) -> Layout:
+    """The layout of an element given as tensors or specs.
+
+    Raises:
+        ValueError, TypeError: whatever the contract refuses; see the messages.
+    """
+    paired = _is_pair(element, mix)
+    halves = element if paired else (element,)
+    for half in halves:
+        _check_tuple(half)
+        for name, part in zip(("x", "y", "sample_weight"), half):
+            for path, leaf in leaves(part, name):
+                _check_leaf(path, leaf)
+        check_boxes(half[1])
+    tensors = [leaf for half in halves for leaf in tf.nest.flatten(half) if not is_none(leaf)]
+    batch_size = _common_batch_size(tensors, element)
+
+    x, y, *weights = halves[0]
+    kept = _Kept(x, y, mix.keep)
+    blends = [method.blend for method in mix.method.blended]
+    grid = Grid(_common_grid(mix), mix.data_format)
+    images = [leaf for path, leaf in leaves(x) if not kept.has("x", path)]
+    inputs = [
+        None if kept.has("x", path) else input_field(path, leaf, blends, grid)
+        for path, leaf in leaves(x)
+    ]
+    check_one_size(images, grid)
+    shapes = [image.shape for image in images]
+    strict = not is_nested(y) or is_nested(mix.num_classes)
+
+    def label(path: str, leaf: Any, num_classes: int | None) -> Field | None:
+        if kept.has("y", path):
+            return None
+        if is_boxes(leaf):
+            return boxes_field(leaf, blends, mix.bounding_box_format)
+        return label_field(leaf, num_classes, strict, shapes, grid)
+
+    labels = [
+        label(path, leaf, num_classes)
+        for (path, leaf), num_classes in zip(leaves(y), numbers_of_classes(mix.num_classes, y))
+    ]
+    _check_label_share(labels, mix)
+    weight_fields = [
+        None if is_none(leaf) else weight_field(leaf, shapes, grid)
+        for part in weights
+        for _, leaf in leaves(part)
+    ]
+    return Layout(
+        paired=paired,
+        fields=(*inputs, *labels, *weight_fields),
+        batch_size=batch_size,
+        static=all(tensor.shape[1:].is_fully_defined() for tensor in tensors),
+        gridded=grid.kind is not None,
+    )
+
+
+class _Kept:
+    """The leaves that `keep` names."""
+
+    def __init__(self, x: Any, y: Any, keep: Sequence[str]) -> None:
+        paths = {part: [path for path, _ in leaves(whole)] for part, whole in (("x", x), ("y", y))}
+        self._kept: set[tuple[str, str]] = set()
+        for name in keep:
+            found = {
+                (part, path) for part in paths for path in paths[part] if _names(name, part, path)
+            }
+            if not found:
+                _arguments.fail(
+                    ValueError,
+                    "Every name in `keep` must be a name in x or y.",
+                    f"In x there are {_listed(paths['x'], 'x')}; in y {_listed(paths['y'], 'y')}.",
+                    keep=tuple(keep),
+                )
+            if len({part for part, _ in found}) > 1:
+                _arguments.fail(
+                    ValueError,
+                    f"The name {name!r} in `keep` is in x and in y.",
+                    f'Write "x/{name}" or "y/{name}", or both.',
+                    keep=tuple(keep),
+                )
+            self._kept |= found
+        for part, rule in (("x", "input"), ("y", "label")):
+            if all((part, path) in self._kept for path in paths[part]):
+                _arguments.fail(
+                    ValueError, f"There is no {rule} to mix.", "Keep fewer names.", keep=tuple(keep)
+                )
+
+    def has(self, part: str, path: str) -> bool:
+        return (part, path) in self._kept
+
+
+def _names(name: str, part: str, path: str) -> bool:
+    full = f"{part}/{path}"
+    return any(whole == name or whole.startswith(f"{name}/") for whole in (path, full) if path)
+
+
+def _listed(paths: list[str], part: str) -> str:
+    return f"no names: {part} is a single tensor" if paths == [""] else str(paths)
+
+
+def _common_grid(mix: Mix) -> Any:
+    kinds = {method.blend.grid for method in mix.method.blended} - {None}
+    if len(kinds) > 1 or ("spectrogram" in kinds and mix.data_format == "channels_first"):
+        _arguments.fail(
+            ValueError,
+            "Spectrograms are [B, T, F] or [B, T, F, C], and are no images.",
+            "Choose among methods for images or methods for spectrograms, with channels last.",
+            grids=sorted(map(str, kinds)),
+            data_format=mix.data_format,
+        )
+    return kinds.pop() if kinds else None
+
+
+def _check_label_share(labels: Sequence[Field | None], mix: Mix) -> None:
+    mixed = [field for field in labels if field is not None]
+    for method in mix.method.blended:
+        if method.label_share is not None and [field.slot for field in mixed] != ["numbers"]:
+            _arguments.fail(
+                ValueError,
+                "`label_share` needs y to be one output with a label for each example.",
+                "Drop it for masks, boxes and several outputs.",
+                label_share=method.label_share,
+            )
+
+
+def _is_pair(element: Element, mix: Mix) -> bool:
+    """Whether the element is `(first, second)`, as the pairing says or as the structure shows."""
+    pairings = [method.pairing for method in mix.method.blended if method.pairing is not None]
+    halves_agree = _halves_agree(element, mix)
+    if any(pairing.zipped for pairing in pairings):
+        if not all(pairing.zipped for pairing in pairings) or halves_agree != "alike":
+            _arguments.fail(
+                ValueError,
+                "pairing.Zipped() needs a dataset of pairs (first, second) that agree in "
+                "structure, dtypes and shapes, and no other pairing beside it.",
+                "Make pairs with shuffled_pairs or tf.data.Dataset.zip((one, two)).",
+                element=element,
+            )
+        return True
+    if pairings or halves_agree is None:
+        return False
+    if halves_agree == "alike but for sizes":
+        _arguments.fail(
+            ValueError,
+            "This could be a pair of examples (first, second), but they differ in size.",
+            "Resize or pad them to one size; if it is one element of two inputs and two outputs, "
+            "say so with pairing=pairing.Rotation().",
+            element=element,
+        )
+    first = [leaf for _, leaf in leaves(element[0])]
+    if all(_alike(leaf, first[0]) for leaf in first):
+        _arguments.fail(
+            ValueError,
+            "This could be a pair of examples ((x, y), (x, y)), or one element of two inputs and "
+            "two outputs, (x, x), (y, y).",
+            "Say which: pairing=pairing.Zipped() for pairs, pairing=pairing.Rotation() for one.",
+            element=element,
+        )
+    return True
+
+
+def _halves_agree(element: Element, mix: Mix) -> str | None:
+    """How two tuples `(x, y)` or `(x, y, w)` agree; None if the element is no such two."""
+    if len(element) != 2 or not all(isinstance(half, tuple) for half in element):
+        return None
+    if len(element[0]) not in (2, 3):
+        return None
+    first, second = (list(leaves(half)) for half in element)
+    if [path for path, _ in first] != [path for path, _ in second]:
+        return None
+    pairs = [(one, other) for (_, one), (_, other) in zip(first, second)]
+    if all(_alike(*pair) for pair in pairs):
+        return "alike"
+    first_channels = mix.data_format == "channels_first"
+    sizes = all(_alike_but_for_size(*pair, first_channels) for pair in pairs)
+    return "alike but for sizes" if sizes else None
+
+
+def _alike(a: Any, b: Any) -> bool:
+    if not (_is_dense(a) and _is_dense(b)):
+        if is_boxes(a) and is_boxes(b):
+            return set(a) == set(b) and all(_alike(a[key], b[key]) for key in a)
+        return type(a) is type(b)
+    return a.dtype == b.dtype and a.shape[1:].is_compatible_with(b.shape[1:])
+
+
+def _alike_but_for_size(a: Any, b: Any, channels_first: bool) -> bool:
+    """Whether leaves agree but for the size of images, or the length of sequences or of padding."""
+    if _alike(a, b):
+        return True
+    if is_boxes(a) and is_boxes(b):
+        return set(a) == set(b) and all(a[key].dtype == b[key].dtype for key in a)
+    if not (_is_dense(a) and _is_dense(b)) or a.dtype != b.dtype:
+        return False
+    if a.shape.rank != b.shape.rank or a.shape.rank < 3:
+        return False
+    if channels_first and a.shape.rank > 3:
+        return a.shape[1:-2].is_compatible_with(b.shape[1:-2])
+    return a.shape[-1:].is_compatible_with(b.shape[-1:])
+
+
+def _is_dense(leaf: Any) -> bool:
+    return isinstance(leaf, (tf.Tensor, tf.TensorSpec))
+
+
+def _check_tuple(element: Any) -> None:
+    rule = "A dataset element must be (x, y) or (x, y, sample_weight), batched."
+    if not isinstance(element, tuple) or len(element) not in (2, 3):
+        received = element[0] if isinstance(element, tuple) and len(element) == 1 else element
+        todo = "There is nothing to mix the labels of without y: map to (x, y) first."
+        if isinstance(received, dict):
+            todo = "Map dictionaries first: ds.map(lambda e: (e['image'], e['label']))."
+        _arguments.fail(ValueError, rule, todo, element=received)
+    for name, part in zip("xy", element):
+        if is_none(part) or not list(leaves(part)):
+            _arguments.fail(ValueError, rule, f"Give every element its {name}.", element=element)
+
+
+def _check_leaf(path: str, leaf: Any) -> None:
+    if is_boxes(leaf):
+        for name, part in leaf.items():
+            _check_leaf(f"{path}/{name}", part)
+        return
+    if is_none(leaf):
+        if path == "sample_weight":  # none at all
+            return
+        _arguments.fail(
+            ValueError,
+            "x, y and nested sample weights may not hold None.",
+            "Leave the entry out, or put numbers there.",
+            entry=path,
+        )
+    if not _is_dense(leaf):
+        _arguments.fail(
+            TypeError,
+            "Only dense tensors can be mixed.",
+            "Convert first: tf.sparse.to_dense(x), x.to_tensor(), or ds.padded_batch(n); take "
+            "other objects apart into tensors.",
+            leaf=leaf,
+        )
+    if leaf.shape.rank is None:
+        _arguments.fail(
+            ValueError,
+            "The rank of every tensor must be known when the dataset is built.",
+            "Give it with tf.ensure_shape.",
+            leaf=leaf,
+        )
+    if leaf.shape.rank == 0:
+        _arguments.fail(
+            ValueError,
+            "Elements must be batched: every tensor needs a leading batch axis.",
+            "Call ds.batch(n) before the mix.",
+            leaf=leaf,
+        )
+
+
+def _common_batch_size(tensors: list[Any], element: Any) -> int | None:
+    sizes = {tensor.shape[0] for tensor in tensors} - {None}
+    if len(sizes) > 1:
+        _arguments.fail(
+            ValueError,
+            "All tensors of an element must share one leading batch axis.",
+            "Call ds.batch(n) before the mix, once, on the whole element.",
+            element=element,
+        )
+    return (sizes.pop() or None) if sizes else None

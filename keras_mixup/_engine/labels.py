@@ -1,0 +1,443 @@
+"""What each leaf of x, y and the sample weights is: the rules, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, NoReturn
+
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._engine.fields import (
+    BoundingBoxes,
+    ClassIds,
+    Field,
+    ImageTarget,
+    Input,
+    Number,
+    PlaceIds,
+    Places,
+)
+from keras_mixup._engine.structure import is_boxes
+
+_FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
+_IDS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
+
+_IMAGES = {
+    "channels_last": "[B, H, W, C], or of videos [B, T, H, W, C]",
+    "channels_first": "[B, C, H, W], or of videos [B, C, T, H, W] or [B, T, C, H, W]",
+}
+
+
+class Fit(NamedTuple):
+    """How a leaf has a value for each place of an input.
+
+    Attributes:
+        axis: of the channels or classes, from the end.
+        has_axis: the leaf has that axis.
+    """
+
+    axis: int
+    has_axis: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The places of the inputs, and where they are.
+
+    Attributes:
+        kind: what a blend copies places of: "image", "spectrogram", or None if it copies nothing.
+        data_format: where the channels of an image are.
+    """
+
+    kind: Literal["image", "spectrogram"] | None
+    data_format: str
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Where the channels of a tensor of that rank can be, from the end."""
+        if self.data_format == "channels_last":
+            return (-1,) if rank >= 3 else ()
+        # Videos are [B, T, C, H, W] or [B, C, T, H, W].
+        return {3: (-3,), 4: (-3,), 5: (-3, -4)}.get(rank, ())
+
+    def size(self, image: tf.TensorShape) -> tf.TensorShape:
+        """Height and width, or the numbers of times and frequencies."""
+        if self.kind == "spectrogram":
+            return image[1:3]
+        return image[-2:] if self.data_format == "channels_first" else image[-3:-1]
+
+    def fits(self, leaf: tf.TensorShape, images: Sequence[tf.TensorShape]) -> set[Fit]:
+        """All the ways in which a leaf can have a value for each place of some input."""
+        found = set()
+        for image in images:
+            for axis in self.axes(image.rank):
+                places = self._places(image, axis)
+                if leaf.is_compatible_with(places):
+                    found.add(Fit(axis, False))
+                if leaf.rank == places.rank + 1 and _without(leaf, axis).is_compatible_with(places):
+                    found.add(Fit(axis, True))
+        return found
+
+    def _places(self, image: tf.TensorShape, axis: int) -> tf.TensorShape:
+        """The shape of an input without its channels, which [B, T, F] has none of."""
+        has_channels = image.rank > 3 and self.kind != "spectrogram"
+        return _without(image, axis) if has_channels else image[:3]
+
+    def lacks_last(self, fit: Fit) -> bool:
+        """Whether a leaf lacks the last axis of the canonical form, [B, ..., H, W, C]."""
+        return self.kind is not None and fit != (-1, True)
+
+
+def _without(shape: tf.TensorShape, axis: int) -> tf.TensorShape:
+    axis += shape.rank
+    return shape[:axis].concatenate(shape[axis + 1 :])
+
+
+def check_num_classes(name: str, num_classes: Any) -> Any:
+    """`num_classes` as Python ints: None, an integer >= 1, or a dict / tuple / list of those."""
+    if num_classes is None:
+        return None
+    if isinstance(num_classes, Mapping):
+        return {key: check_num_classes(name, value) for key, value in num_classes.items()}
+    if isinstance(num_classes, (tuple, list)):
+        return tuple(check_num_classes(name, value) for value in num_classes)
+    number = _arguments.integer(name, num_classes, low=1)
+    if number >= 2**31:
+        rule = f"`{name}` must fit in 32 bits."
+        _arguments.fail(ValueError, rule, "No soft label is that wide.", **{name: number})
+    return number
+
+
+def input_field(path: str, leaf: Any, blends: Sequence[Any], grid: Grid) -> Field:
+    """What a mixed part of x is.
+
+    Raises:
+        ValueError: a dtype that cannot be mixed, or a shape that has no places to copy.
+    """
+    if is_boxes(leaf):
+        rule = "Bounding boxes are labels; in x they cannot be mixed."
+        todo = f"Move them to y, or leave them as they are with keep=({path!r},)."
+        _arguments.fail(ValueError, rule, todo, x=leaf)
+    if not all(blend.accepts(leaf.dtype) for blend in blends):
+        rule = "Only float and uint8 inputs can be mixed, and uint16 and int16 with a `dtype`."
+        _arguments.fail(ValueError, rule, _instead(path, leaf.dtype), x=leaf)
+    if grid.kind == "image" and leaf.shape.rank not in (4, 5):
+        _arguments.fail(
+            ValueError,
+            f'With data_format="{grid.data_format}" images must be {_IMAGES[grid.data_format]}.',
+            "List inputs that are not images in `keep`, or use mixup.",
+            shape=leaf.shape,
+        )
+    if grid.kind == "spectrogram" and leaf.shape.rank not in (3, 4):
+        _arguments.fail(
+            ValueError,
+            "SpecMix needs spectrograms [B, T, F] or [B, T, F, C]: time, then frequency.",
+            "List inputs that are not spectrograms in `keep`, or use mixup.",
+            shape=leaf.shape,
+        )
+    if grid.kind is not None and 0 in grid.size(leaf.shape).as_list():
+        _arguments.fail(
+            ValueError, "Images must have pixels.", "Leave empty ones out.", shape=leaf.shape
+        )
+    if grid.kind == "spectrogram":
+        return Input(expand=leaf.shape.rank == 3)
+    return Input(expand=grid.kind is not None and grid.data_format == "channels_first")
+
+
+def _instead(path: str, dtype: tf.DType) -> str:
+    """What to do about an input of a dtype that cannot be mixed."""
+    if dtype in (tf.uint16, tf.int16):
+        return f'Say what comes out: dtype="float32", or dtype="{dtype.name}" for rounded values.'
+    if dtype == tf.uint8:
+        return 'Ask for another dtype: "uint8", or a float.'
+    keep = f" with keep=({path!r},)" if path else ""
+    if dtype in _IDS:
+        return (
+            "Ids of tokens have no mixture: mix their embeddings, inside the model. Cast other "
+            f"numbers to float32, or leave them as they are{keep}."
+        )
+    return f"Cast the input to float32, or leave it as it is{keep}."
+
+
+def check_one_size(images: Sequence[Any], grid: Grid) -> None:
+    """Raise unless inputs that share places have the same size."""
+    sizes = [grid.size(image.shape) for image in images]
+    if grid.kind is not None and not all(size.is_compatible_with(sizes[0]) for size in sizes):
+        _arguments.fail(
+            ValueError,
+            "Inputs that are mixed at the same places must have the same height and width.",
+            "Resize them to one size, or list the others in `keep`.",
+            shapes=[image.shape for image in images],
+        )
+
+
+def weight_field(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Field:
+    """What a sample weight is: a number, or one for each place."""
+    if leaf.dtype not in (*_FLOATS, *_IDS, tf.bool):
+        _arguments.fail(
+            ValueError, "Sample weights must be numbers.", "Cast them to float32.", weights=leaf
+        )
+    return _numbers(leaf, images, grid)
+
+
+def label_field(
+    leaf: Any,
+    num_classes: int | None,
+    strict: bool,
+    images: Sequence[tf.TensorShape],
+    grid: Grid,
+) -> Field:
+    """What a leaf of y is.
+
+    Args:
+        leaf: a tensor or spec.
+        num_classes: of this leaf.
+        strict: `num_classes` was given for this leaf alone.
+        images: the shapes of the mixed inputs.
+        grid: their places.
+
+    Raises:
+        ValueError: ids without `num_classes`, `num_classes` that contradicts a width, labels that
+            are neither ids nor floats, a mask of another size than the image.
+    """
+    if leaf.dtype in _FLOATS:
+        _check_width(leaf, num_classes, strict, grid)
+        return _numbers(leaf, images, grid)
+    if leaf.dtype not in _IDS:
+        _arguments.fail(
+            ValueError,
+            "Labels must be integer class ids or floats.",
+            "Cast them, e.g. tf.cast(y, tf.float32) for 0/1 targets.",
+            y=leaf,
+        )
+    fits = grid.fits(leaf.shape, images)
+    if num_classes is None:
+        return _image_target(leaf, fits, images, grid)
+    if fits:
+        return _mask(leaf, num_classes, fits, images, grid)
+    if leaf.shape.rank == 2 and leaf.shape[1] == num_classes > 1:
+        _arguments.fail(
+            ValueError,
+            "Integers [B, K] with K = num_classes could be one-hot labels or ids of K steps.",
+            "Cast one-hot labels to float32; make ids of steps one-hot with tf.one_hot.",
+            num_classes=num_classes,
+            y=leaf,
+        )
+    if leaf.shape.rank > 2:
+        _arguments.fail(
+            ValueError,
+            "Integer labels must be class ids [B], [B, 1] or [B, T], or masks as large as the "
+            "images.",
+            "Cast one-hot, multi-hot and count targets to float32; give masks the height and "
+            f"width of the images.{_channels_first(leaf, images, grid)}",
+            y=leaf,
+            inputs=list(images),
+        )
+    return ClassIds(num_classes)
+
+
+def _mask(
+    leaf: Any, num_classes: int, fits: set[Fit], images: Sequence[tf.TensorShape], grid: Grid
+) -> Field:
+    """A mask of class ids."""
+    fits = {fit for fit in fits if not fit.has_axis or leaf.shape[fit.axis] == 1}
+    if not fits:
+        _arguments.fail(
+            ValueError,
+            "A mask of class ids has one value for each pixel.",
+            "Give masks as [B, H, W]; give None for `num_classes` where y is an image; cast "
+            f"one-hot masks to float32.{_channels_first(leaf, images, grid)}",
+            num_classes=num_classes,
+            y=leaf,
+        )
+    if len(fits) > 1:
+        _arguments.fail(
+            ValueError,
+            "This mask fits the inputs in more than one way, so that the axis of its classes is "
+            "not known.",
+            "Make it one-hot, as float32, or give it and the inputs static sizes that say more.",
+            y=leaf,
+            inputs=list(images),
+        )
+    (fit,) = fits
+    return PlaceIds(
+        num_classes, fit.axis, fit.has_axis, expand=grid.lacks_last(Fit(fit.axis, True))
+    )
+
+
+def _channels_first(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> str:
+    """A hint where a mask fits the images with the other data format."""
+    if grid.data_format == "channels_first" or not Grid(None, "channels_first").fits(
+        leaf.shape, images
+    ):
+        return ""
+    return ' For images [B, C, H, W] pass data_format="channels_first".'
+
+
+def _numbers(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Field:
+    """Numbers for each place where a blend copies places, else for each example."""
+    if grid.kind is None:
+        return Number()
+    fits = grid.fits(leaf.shape, images)
+    if fits:
+        return Places(expand=all(grid.lacks_last(fit) for fit in fits))
+    if leaf.shape.rank >= 4:
+        _fail_size(leaf, images)
+    return Number()
+
+
+def _image_target(leaf: Any, fits: set[Fit], images: Sequence[tf.TensorShape], grid: Grid) -> Field:
+    """An integer leaf without `num_classes`: an image, or an error."""
+    rank = leaf.shape.rank
+    if leaf.dtype != tf.uint8 or rank < 4 or not all(fit.has_axis for fit in fits):
+        todo = "Pass num_classes=..., or give one-hot labels."
+        if rank == 1 or leaf.shape[1:].num_elements() == 1:
+            todo += " Cast 0/1 targets of a sigmoid: tf.cast(y, tf.float32)."
+        rule = "Integer class ids need `num_classes` to become soft labels."
+        _arguments.fail(ValueError, rule, todo, num_classes=None, y=leaf)
+    if any(leaf.shape[axis] in (None, 1) for axis in grid.axes(rank)):
+        _arguments.fail(
+            ValueError,
+            "uint8 with one channel, or an unknown number, could be images or masks of ids.",
+            "Pass num_classes=... for masks; cast images to float32.",
+            num_classes=None,
+            y=leaf,
+        )
+    if grid.kind is not None and not fits:
+        _fail_size(leaf, images)
+    return ImageTarget(expand=any(grid.lacks_last(fit) for fit in fits))
+
+
+def _fail_size(leaf: Any, images: Sequence[tf.TensorShape]) -> NoReturn:
+    _arguments.fail(
+        ValueError,
+        "Targets that are images must have the height and width of the inputs, because the same "
+        "places are copied in both.",
+        "Resize them, or use mixup, which takes any size.",
+        y=leaf,
+        inputs=list(images),
+    )
+
+
+def _check_width(leaf: Any, num_classes: int | None, strict: bool, grid: Grid) -> None:
+    if num_classes is None or not strict:
+        return
+    axes = grid.axes(leaf.shape.rank) if leaf.shape.rank >= 4 else (-1,)
+    wide = leaf.shape.rank > 1 and any(leaf.shape[axis] in (None, num_classes) for axis in axes)
+    if not wide:
+        _arguments.fail(
+            ValueError,
+            "Float labels are mixed as they are; their last axis must be `num_classes` wide.",
+            "Drop `num_classes`, correct it, or give integer class ids.",
+            num_classes=num_classes,
+            y=leaf,
+        )
+
+
+def check_boxes(y: Any) -> None:
+    """Raise for bounding boxes in another form, which would be mixed as mere numbers."""
+    if is_boxes(y) or not is_nested(y):
+        return
+    named = isinstance(y, Mapping) and "boxes" in y and ("labels" in y or "classes" in y)
+    if named and getattr(getattr(y["boxes"], "shape", None), "rank", None) == 3:
+        _arguments.fail(
+            ValueError,
+            "Bounding boxes must be a dictionary of `boxes` [B, N, 4], `labels` or `classes`, and "
+            "perhaps `weights`; their coordinates have no mixture.",
+            "Map the element to that form, other entries beside it; give `boxes` its static 4.",
+            y=y,
+        )
+    for child in y.values() if isinstance(y, Mapping) else y:
+        check_boxes(child)
+
+
+def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Field:
+    """What Keras's dictionary of bounding boxes is.
+
+    Raises:
+        ValueError: a blend that takes no boxes, boxes of wrong shapes or dtypes, no format where
+            boxes are cut.
+    """
+    names = "labels" if "labels" in leaf else "classes"
+    boxes, labels = leaf["boxes"], leaf[names]
+    if any(blend.boxes is None for blend in blends):
+        _arguments.fail(
+            ValueError,
+            "This method does not say what becomes of bounding boxes.",
+            "Use mixup, cutmix or cutmix_minmax, or leave the boxes out of y.",
+            blends=[type(blend).__name__ for blend in blends],
+        )
+    one_hot = labels.shape.rank == 3 and labels.dtype in _FLOATS
+    signed = labels.dtype in _FLOATS or (labels.dtype in _IDS and not labels.dtype.is_unsigned)
+    if not one_hot and not (labels.shape.rank == 2 and signed):
+        _arguments.fail(
+            ValueError,
+            f"The `{names}` of bounding boxes must be signed numbers [B, N], -1 for padding, or "
+            "one-hot floats [B, N, K], zeros for padding.",
+            "Cast them, e.g. to int32.",
+            **{names: labels},
+        )
+    if boxes.dtype not in (*_FLOATS, *_IDS):
+        _arguments.fail(ValueError, "Bounding boxes must be numbers.", "Cast them.", boxes=boxes)
+    weights = leaf.get("weights")
+    if weights is not None and (
+        weights.shape.rank != 2 or weights.dtype not in (*_FLOATS, *_IDS, tf.bool)
+    ):
+        _arguments.fail(
+            ValueError,
+            "The `weights` of bounding boxes must be numbers [B, N].",
+            "Give one for each box, 0 for padding.",
+            weights=weights,
+        )
+    counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
+    if not all(count.is_compatible_with(counts[0]) for count in counts):
+        _arguments.fail(
+            ValueError,
+            f"`boxes`, `{names}` and `weights` must agree in the number of boxes.",
+            "Pad them to one number.",
+            **leaf,
+        )
+    if any(blend.boxes == "cut" for blend in blends):
+        if box_format is None:
+            _arguments.fail(
+                ValueError,
+                "To cut bounding boxes, their format must be known.",
+                'Pass bounding_box_format="xyxy", or another of Keras\'s formats.',
+                bounding_box_format=None,
+            )
+        return BoundingBoxes(box_format)
+    return BoundingBoxes(None)
+
+
+def numbers_of_classes(num_classes: Any, y: Any) -> list[int | None]:
+    """`num_classes` of every leaf of y, in order; a number, or a structure like y's."""
+    if not is_nested(num_classes):
+        if is_nested(y) and not is_boxes(y):
+            children = [y[key] for key in sorted(y)] if isinstance(y, Mapping) else list(y)
+            return [n for child in children for n in numbers_of_classes(num_classes, child)]
+        return [num_classes]
+    if is_boxes(y) or not is_nested(y):
+        branches = None
+    elif isinstance(num_classes, Mapping):
+        names = sorted(y) if isinstance(y, Mapping) else list(getattr(y, "_fields", ()))
+        parts = y if isinstance(y, Mapping) else dict(zip(names, y))
+        same = set(num_classes) == set(names)
+        branches = [(num_classes[name], parts[name]) for name in names] if same else None
+    else:
+        same = not isinstance(y, Mapping) and len(num_classes) == len(y)
+        branches = list(zip(num_classes, y)) if same else None
+    if branches is None:
+        _arguments.fail(
+            ValueError,
+            "`num_classes` must have the structure of y, or be one number.",
+            "Give every output its own number, or None for one that is no class id.",
+            num_classes=num_classes,
+            y=y,
+        )
+    return [n for part, child in branches for n in numbers_of_classes(part, child)]
+
+
+def is_nested(value: Any) -> bool:
+    """Whether a value is a dictionary, tuple or list."""
+    return isinstance(value, (Mapping, tuple, list))

@@ -1,0 +1,287 @@
+"""What is mixed: pure values that draw a plan and put two batches through it.
+
+A method is one of three: parts composed (`Blended`), one of several methods (`Choice`), or a method
+beside the clean batch (`Twin`). What a method is applied to is none of its business; see `Mix`.
+"""
+
+from __future__ import annotations
+
+import abc
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._config import Configurable, argument
+from keras_mixup._engine.fields import Batch, image_size
+from keras_mixup._interpolate import interpolate
+from keras_mixup._random import fraction, random_bits, split
+from keras_mixup._types import Nest, Seed, Size
+from keras_mixup.blend import BITS, Blend, Identity, Linear
+from keras_mixup.blend._base import as_blend
+from keras_mixup.coefficient import Beta, Coefficient, Constant, as_coefficient
+from keras_mixup.label_share import LabelShare, as_label_share
+from keras_mixup.pairing import Pairing, Rotation, as_pairing
+
+
+class Plan(NamedTuple):
+    """Everything random about one mixed batch.
+
+    Attributes:
+        partner: int32 `[B]`; `partner[i]` is mixed into example `i`. `()` for pairs, whose partners
+            come with them.
+        lam: float32 `[B]`, the share of the original that the blend aims at.
+        seed: int32 `[B, 8]`, random bits for what the blend draws itself; `()` if it draws nothing.
+    """
+
+    partner: Any
+    lam: Any
+    seed: Any = ()
+
+
+class ChoicePlan(NamedTuple):
+    """Everything random about one batch of a choice.
+
+    Attributes:
+        chosen: int32 `[B]`, the index of the mix applied to each example.
+        plans: the plan of every mix.
+    """
+
+    chosen: Any
+    plans: tuple[Any, ...]
+
+
+class Drawing(NamedTuple):
+    """What a plan is drawn for.
+
+    Attributes:
+        size: of the batch.
+        y: its labels, as the dataset gives them.
+        step: the number of batches before it, an int64 scalar.
+        paired: partners come with the batch.
+    """
+
+    size: Size
+    y: Nest
+    step: Any
+    paired: bool
+
+
+class Method(Configurable, abc.ABC):
+    """A way of mixing."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the result for each row of the batch."""
+        return 1
+
+    @property
+    @abc.abstractmethod
+    def blended(self) -> tuple[Blended, ...]:
+        """The compositions of parts that this method is made of."""
+
+    @abc.abstractmethod
+    def draw(self, drawing: Drawing, seed: Seed) -> Any:
+        """Everything random about one batch."""
+
+    @abc.abstractmethod
+    def partner(self, plan: Any) -> tf.Tensor:
+        """int32 `[B]`, from a plan for a batch that is mixed with itself."""
+
+    @abc.abstractmethod
+    def mix(self, batch: Batch, partner: Batch, plan: Any) -> Batch:
+        """The mixed batch."""
+
+    @abc.abstractmethod
+    def applied(self) -> Method:
+        """This method as far as plans are applied, so that equal ones share a compiled program."""
+
+
+@dataclass(frozen=True)
+class Blended(Method):
+    """A pairing, a coefficient, a blend and a label share."""
+
+    coefficient: Coefficient = argument(as_coefficient, Beta(0.2))
+    blend: Blend = argument(as_blend, Linear())
+    pairing: Pairing | None = argument(as_pairing, None)
+    label_share: LabelShare | None = argument(as_label_share, None)
+
+    @property
+    def blended(self) -> tuple[Blended, ...]:
+        return (self,)
+
+    def draw(self, drawing: Drawing, seed: Seed) -> Plan:
+        lam_seed, blend_seed, pairing_seed = split(seed, 3)
+        lam = self.coefficient([drawing.size], lam_seed, drawing.step)
+        bits = random_bits([drawing.size, BITS], blend_seed) if self.blend.draws else ()
+        if drawing.paired:
+            return Plan((), lam, bits)
+        partner = (self.pairing or Rotation())(drawing.size, drawing.y, pairing_seed)
+        # An example that is its own partner, as in a batch of one, stays as it is.
+        return Plan(partner, tf.where(partner == tf.range(drawing.size), 1.0, lam), bits)
+
+    def partner(self, plan: Plan) -> tf.Tensor:
+        return plan.partner
+
+    def mix(self, batch: Batch, partner: Batch, plan: Plan) -> Batch:
+        lam, seed = plan.lam, plan.seed
+        count = len(batch.inputs)
+        blended, share = self.blend(
+            batch.inputs + batch.places, partner.inputs + partner.places, lam, seed
+        )
+        boxes = [
+            self.blend.mix_boxes(one, other, share, lam, seed, image_size(batch))
+            for one, other in zip(batch.boxes, partner.boxes)
+        ]
+        if self.label_share is not None:
+            share = self.label_share(share, batch.numbers[0], partner.numbers[0])
+        numbers = [
+            interpolate(one, other, share) for one, other in zip(batch.numbers, partner.numbers)
+        ]
+        return Batch(blended[:count], blended[count:], numbers, boxes)
+
+    def applied(self) -> Method:
+        return Blended(blend=self.blend, label_share=self.label_share)
+
+
+_WEIGHTS = "`weights` must be one number >= 0 for every mix, with a positive sum."
+
+
+def _weights(name: str, value: Any) -> tuple[float, ...]:
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        _arguments.fail(ValueError, _WEIGHTS, "Pass a list.", weights=value)
+    weights = tuple(_arguments.real(name, weight) for weight in value)
+    if not math.isfinite(sum(weights)) or sum(weights) == 0:
+        _arguments.fail(ValueError, _WEIGHTS, "Make one positive.", weights=value)
+    return weights
+
+
+def _methods(name: str, value: Any) -> tuple[Method, ...]:
+    methods = tuple(value)
+    if not methods or not all(isinstance(method, Method) for method in methods):
+        _arguments.fail(TypeError, "A choice needs methods.", "Use choose(...).", **{name: value})
+    return methods
+
+
+@dataclass(frozen=True)
+class Choice(Method):
+    """One of several methods, drawn anew for every example, or for the batch."""
+
+    methods: tuple[Method, ...] = argument(_methods)
+    weights: Sequence[float] = argument(_weights)
+    per_batch: bool = argument(_arguments.flag, False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.weights) != len(self.methods):
+            _arguments.fail(
+                ValueError,
+                _WEIGHTS,
+                f"Pass {len(self.methods)} numbers.",
+                weights=self.weights,
+            )
+        if len({method.rows for method in self.methods}) > 1:
+            _arguments.fail(
+                ValueError,
+                "All members of a choice must return batches of one size.",
+                "Choose inside: WithClean(choose(...)).",
+                mixes=self.methods,
+            )
+
+    @property
+    def rows(self) -> int:
+        return self.methods[0].rows
+
+    @property
+    def blended(self) -> tuple[Blended, ...]:
+        return tuple(itertools.chain(*(method.blended for method in self.methods)))
+
+    def draw(self, drawing: Drawing, seed: Seed) -> ChoicePlan:
+        chance_seed, *seeds = split(seed, 1 + len(self.methods))
+        chance = fraction(random_bits([1 if self.per_batch else drawing.size], chance_seed))
+        # The last edge is left out, so that rounding of the sum cannot point past the last mix.
+        *edges, total = itertools.accumulate(self.weights)
+        edges = tf.constant([edge / total for edge in edges], tf.float32)
+        chosen = tf.reduce_sum(tf.cast(chance[:, tf.newaxis] >= edges, tf.int32), axis=-1)
+        plans = tuple(
+            method.draw(drawing, method_seed) for method, method_seed in zip(self.methods, seeds)
+        )
+        return ChoicePlan(tf.broadcast_to(chosen, [drawing.size]), plans)
+
+    def partner(self, plan: ChoicePlan) -> tf.Tensor:
+        partners = [method.partner(part) for method, part in zip(self.methods, plan.plans)]
+        return _select(plan.chosen, partners)
+
+    def mix(self, batch: Batch, partner: Batch, plan: ChoicePlan) -> Batch:
+        mixed = [method.mix(batch, partner, part) for method, part in zip(self.methods, plan.plans)]
+        chosen = tf.repeat(plan.chosen, self.rows)
+        return tf.nest.map_structure(lambda *leaves: _select(chosen, leaves), *mixed)
+
+    def applied(self) -> Method:
+        methods = tuple(method.applied() for method in self.methods)
+        return Choice(methods, (1.0,) * len(methods))
+
+
+@dataclass(frozen=True)
+class Twin(Method):
+    """Every example twice: as it is, and mixed. Row 2 i is example i, row 2 i + 1 is it mixed."""
+
+    method: Method
+
+    @property
+    def rows(self) -> int:
+        return 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.method, Method) or self.method.rows > 1:
+            _arguments.fail(
+                TypeError,
+                "`mix` must be a mix that keeps the size of a batch.",
+                "Pass what mixup(...), cutmix(...) or choose(...) return.",
+                mix=self.method,
+            )
+
+    @property
+    def blended(self) -> tuple[Blended, ...]:
+        return self.method.blended
+
+    def draw(self, drawing: Drawing, seed: Seed) -> Any:
+        return self.method.draw(drawing, seed)
+
+    def partner(self, plan: Any) -> tf.Tensor:
+        return self.method.partner(plan)
+
+    def mix(self, batch: Batch, partner: Batch, plan: Any) -> Batch:
+        mixed = self.method.mix(batch, partner, plan)
+        everything = tf.ones([tf.shape(batch.inputs[0])[0]])
+        clean = UNMIXED.mix(batch, partner, Plan((), everything))
+        return tf.nest.map_structure(_interleave, clean, mixed)
+
+    def applied(self) -> Method:
+        return Twin(self.method.applied())
+
+
+# Leaves every example as it is.
+UNMIXED = Blended(coefficient=Constant(1.0), blend=Identity())
+
+
+def _interleave(clean: tf.Tensor, mixed: tf.Tensor) -> tf.Tensor:
+    """Rows of both in turns, so that sharding along the batch keeps twins together."""
+    both = tf.stack([tf.cast(clean, mixed.dtype), mixed], axis=1)  # [B, 2, ...]
+    return tf.reshape(both, tf.concat([[-1], tf.shape(mixed)[1:]], axis=0))
+
+
+def _select(chosen: tf.Tensor, options: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Row i of option `chosen[i]`, in the widest dtype of the options (uint8 beside float)."""
+    dtypes = [option.dtype for option in options]
+    dtype = max(dtypes, key=lambda dtype: (dtype.is_floating, dtype.size))
+    result = tf.cast(options[0], dtype)
+    for index, option in enumerate(options[1:], start=1):
+        here = tf.reshape(chosen == index, [-1] + [1] * (option.shape.rank - 1))
+        result = tf.where(here, tf.cast(option, dtype), result)
+    return result

@@ -1,0 +1,252 @@
+"""`Mix`: a method, and what it is applied to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._boxes import FORMATS
+from keras_mixup._config import Configurable, argument
+from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
+from keras_mixup._engine.element import Layout, layout_of
+from keras_mixup._engine.fields import assert_ids
+from keras_mixup._engine.labels import check_num_classes
+from keras_mixup._engine.methods import Blended, Drawing, Method
+from keras_mixup._engine.program import compiled_program, program
+from keras_mixup._engine.tensors import as_tensors, fingerprint
+from keras_mixup._random import batch_seed
+from keras_mixup._types import Element, NumClasses, Seed
+from keras_mixup.blend import Blend
+from keras_mixup.coefficient import Coefficient
+from keras_mixup.label_share import LabelShare
+from keras_mixup.pairing import Pairing
+
+_BOX_FORMATS = (*FORMATS, *(f"rel_{name}" for name in FORMATS))
+
+
+def _data_format(name: str, value: Any) -> str:
+    return _arguments.one_of(name, value, ("channels_last", "channels_first"))
+
+
+def _box_format(name: str, value: Any) -> str | None:
+    return None if value is None else _arguments.one_of(name, value, _BOX_FORMATS)
+
+
+@final
+@dataclass(frozen=True, init=False)
+class Mix(Configurable):
+    """A dataset transformation that mixes every batch with itself, or two streams.
+
+    The recipes (`mixup`, `cutmix`, ...) return one of these; make your own from other parts.
+
+    Args:
+        pairing: who mixes with whom, `(batch_size, y, seed) -> partner`; None is
+            `pairing.Rotation()`, and pairs where the elements are already paired.
+        coefficient: how much of the original stays, `(shape, seed) -> lam`; None is
+            `coefficient.Beta(0.2)`.
+        blend: how two examples become one, `(x, x_partner, lam, seed) -> (x_mixed, share)`; None
+            is `blend.Linear()`.
+        label_share: whose label it is, `(share, y, y_partner) -> share of the label`; None mixes
+            labels with the share of the inputs.
+        method: what a mix composes of those four; `choose` and `WithClean` give another one.
+        num_classes: number of classes of integer labels; a structure like y's for several outputs.
+        keep: names of entries left as they are, such as `("id",)`, `("meta/file",)`, `("1",)` for
+            the second of a tuple, or `("y/id",)` where x has that name too.
+        data_format: "channels_last" or "channels_first", of images, videos and masks.
+        bounding_box_format: of boxes that are cut, one of Keras's: "xyxy", "rel_xyxy", "xywh", ...
+        seed: an integer for reproducible draws, None for fresh ones.
+
+    Example:
+        >>> mix = Mix(coefficient=coefficient.Constant(0.5), blend=blend.Linear(), num_classes=10)
+        >>> train = ds.batch(128).apply(mix)
+    """
+
+    method: Method
+    num_classes: NumClasses = argument(check_num_classes, None)
+    keep: Sequence[str] = argument(_arguments.names, ())
+    data_format: str = argument(_data_format, "channels_last")
+    bounding_box_format: str | None = argument(_box_format, None)
+    seed: int | None = argument(_arguments.seed, None)
+
+    def __init__(
+        self,
+        *,
+        pairing: Pairing | Callable[..., Any] | None = None,
+        coefficient: Coefficient | Callable[..., Any] | None = None,
+        blend: Blend | Callable[..., Any] | None = None,
+        label_share: LabelShare | Callable[..., Any] | None = None,
+        method: Method | None = None,
+        num_classes: NumClasses = None,
+        keep: Sequence[str] = (),
+        data_format: str = "channels_last",
+        bounding_box_format: str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        parts: dict[str, Any] = {
+            "coefficient": coefficient,
+            "blend": blend,
+            "pairing": pairing,
+            "label_share": label_share,
+        }
+        given = {name: part for name, part in parts.items() if part is not None}
+        if method is not None and given:
+            _arguments.fail(
+                ValueError,
+                "A mix is made of parts, or of a method that has them.",
+                "Drop one of them.",
+                method=method,
+                **given,
+            )
+        self.__dict__.update(
+            method=Blended(**given) if method is None else method,
+            num_classes=num_classes,
+            keep=keep,
+            data_format=data_format,
+            bounding_box_format=bounding_box_format,
+            seed=seed,
+        )
+        self.__post_init__()
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, *element: Any) -> Any:
+        """Mix a dataset, or one element of it.
+
+        A call on an element is a function of the seed and of the element: the same batch is mixed
+        the same way, in whatever order and process. Without a seed every call is fresh.
+
+        Args:
+            *element: a `tf.data.Dataset` (as `ds.apply` passes it), or the components of one
+                element: `(x, y)`, `(x, y, sample_weight)`, or two of those (as `ds.map` does).
+
+        Returns:
+            A dataset, or an element `(x, y)` / `(x, y, sample_weight)` of the same structure.
+        """
+        if len(element) == 1 and isinstance(element[0], tf.data.Dataset):
+            return self._mix_dataset(element[0])
+        if self._scheduled:
+            _arguments.fail(
+                ValueError,
+                "A schedule counts the batches of a training, which a single call does not know.",
+                "Use ds.repeat().batch(n).apply(mix), and fit(steps_per_epoch=...).",
+                mix=self,
+            )
+        element = as_tensors(element)
+        layout = layout_of(element, self)
+        if self.seed is None:
+            seed = tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
+        else:
+            seed = batch_seed(self._key, fingerprint(layout.halves(element)))
+        return self._apply(element, self._draw(element, layout, seed, 0), layout)
+
+    def indexed(
+        self, start: int = 0, stride: int = 1
+    ) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
+        """The mix, told which batches of the training a dataset holds.
+
+        Batch k of the dataset is batch `start + k * stride` of the training, and what is drawn for
+        it depends on the seed and on that number alone: not on the process, the number of workers,
+        or when the training was last interrupted. A schedule takes the same number for its step.
+
+        Args:
+            start: number of the first batch, >= 0.
+            stride: from one batch to the next, >= 1; the number of workers that take turns.
+
+        Returns:
+            A function for `ds.apply`.
+
+        Example:
+            >>> mix = mixup(0.2, num_classes=10, seed=0)
+            >>> worker, workers = 0, 2
+            >>> mine = ds.repeat().batch(4).shard(workers, worker)
+            >>> train = mine.apply(mix.indexed(start=worker, stride=workers))
+        """
+        start = _arguments.integer("start", start, low=0)
+        stride = _arguments.integer("stride", stride, low=1)
+        if self.seed is None:
+            _arguments.fail(
+                ValueError,
+                "What is drawn for a batch can only follow from its number with a seed.",
+                "Give the mix a seed.",
+                seed=None,
+            )
+        no_salt = tf.data.Dataset.from_tensors(tf.zeros([], tf.int64)).repeat()
+        return functools.partial(self._mix_dataset, numbers=counted(no_salt, start, stride))
+
+    def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
+        """Everything random about mixing this element; a pure function of its arguments.
+
+        Args:
+            element: `(x, y)`, `(x, y, sample_weight)`, or two of those.
+            seed: int32 `[2]`.
+            step: the number of batches before this one, for a mix with a schedule.
+
+        Returns:
+            A `Plan` (of a choice: a `ChoicePlan`), which can also be made by hand.
+        """
+        element = as_tensors(element)
+        layout = layout_of(element, self)
+        return self._draw(element, layout, tf.convert_to_tensor(seed, tf.int32), step)
+
+    def apply_plan(self, element: Element, plan: Any) -> Any:
+        """Mix this element as the plan says; a pure function, without compilation.
+
+        Args:
+            element: `(x, y)`, `(x, y, sample_weight)`, or two of those.
+            plan: from `draw_plan`, or made by hand.
+
+        Returns:
+            `(x, y)` or `(x, y, sample_weight)`, of the same structure.
+        """
+        element = as_tensors(element)
+        return self._apply(element, plan, layout_of(element, self), compiled=False)
+
+    @property
+    def _scheduled(self) -> bool:
+        return any(method.coefficient.scheduled for method in self.method.blended)
+
+    @property
+    def _key(self) -> tf.Tensor:
+        """uint64 `[1]`, made of the seed."""
+        if self.seed is None:
+            return tf.zeros([1], tf.uint64)
+        return tf.constant(np.random.SeedSequence(self.seed % 2**64).generate_state(1, np.uint64))
+
+    def _mix_dataset(
+        self, dataset: tf.data.Dataset, numbers: tf.data.Dataset | None = None
+    ) -> tf.data.Dataset:
+        element = dataset.element_spec
+        if not isinstance(element, tuple):
+            element = (element,)
+        layout = layout_of(element, self)
+        if self._scheduled:
+            check_endless(dataset)
+
+        def mix(number: tuple[tf.Tensor, tf.Tensor], element: Element) -> Element:
+            index, salt = number
+            seed = batch_seed(tf.bitwise.bitwise_xor(self._key, tf.bitcast(salt, tf.uint64)), index)
+            return self._apply(element, self._draw(element, layout, seed, index), layout)
+
+        # Numbers first: TensorFlow's auto-sharding looks for files in the first dataset of a zip.
+        numbers = counted(salts(self.seed)) if numbers is None else numbers
+        return map_in_place(tf.data.Dataset.zip((numbers, dataset)), mix)
+
+    def _draw(self, element: Element, layout: Layout, seed: Seed, step: Any) -> Any:
+        y = element[0][1] if layout.paired else element[1]
+        size = layout.batch_size or tf.shape(tf.nest.flatten(element)[0])[0]
+        return self.method.draw(Drawing(size, y, step, layout.paired), seed)
+
+    def _apply(
+        self, element: Element, plan: Any, layout: Layout, *, compiled: bool = True
+    ) -> Element:
+        supported = all(method.blend.supports_jit for method in self.method.blended)
+        make = compiled_program if compiled and supported and layout.static else program
+        first, second = layout.halves(element)
+        mixed, ranges = make(self.method.applied(), layout.mixed)(first, second, plan)
+        assert_ids(ranges, layout.mixed * (1 if second is None else 2))
+        return layout.rebuild(element, mixed, self.method.rows)

@@ -1,0 +1,63 @@
+"""Nested structures with bounding boxes as leaves: walking through them, and making them again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_BOX_KEYS = ({"boxes", "labels"}, {"boxes", "classes"})
+
+
+def is_boxes(value: Any) -> bool:
+    """Keras's form of bounding boxes: a dictionary of `boxes` `[B, N, 4]` and `labels`.
+
+    KerasCV says `classes` for `labels`; `weights` `[B, N]` are there after a first mix.
+    """
+    if not isinstance(value, Mapping) or set(value) - {"weights"} not in _BOX_KEYS:
+        return False
+    shape = getattr(value["boxes"], "shape", None)
+    return shape is not None and shape.rank == 3 and shape[-1] == 4
+
+
+def leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """`(path, leaf)` of every leaf, in the order of `tf.nest.flatten`; names joined by slashes.
+
+    A dictionary of bounding boxes is a leaf. A field of a namedtuple has its name in the path.
+    """
+    children = _children(structure)
+    if children is None:
+        yield path, structure
+        return
+    for name, child in children:
+        yield from leaves(child, f"{path}/{name}" if path else name)
+
+
+def fill(structure: Any, values: Iterator[Any]) -> Any:
+    """The same structure with other leaves, in the order of `leaves`."""
+    children = _children(structure)
+    if children is None:
+        return next(values)
+    filled = [fill(child, values) for _, child in children]
+    if isinstance(structure, Mapping):
+        by_key = dict(zip(sorted(structure), filled))
+        return like(structure, {key: by_key[key] for key in structure})
+    return like(structure, filled)
+
+
+def like(example: Any, values: Any) -> Any:
+    """A dictionary, or a tuple, namedtuple or list, of the type of `example`."""
+    if isinstance(example, defaultdict):
+        return type(example)(example.default_factory, values)
+    return type(example)(*values) if hasattr(example, "_fields") else type(example)(values)
+
+
+def _children(structure: Any) -> list[tuple[str, Any]] | None:
+    if is_boxes(structure):
+        return None
+    if isinstance(structure, Mapping):
+        return [(str(key), structure[key]) for key in sorted(structure)]
+    if isinstance(structure, (tuple, list)):
+        names = getattr(structure, "_fields", range(len(structure)))
+        return [(str(name), child) for name, child in zip(names, structure)]
+    return None

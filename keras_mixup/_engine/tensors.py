@@ -1,0 +1,67 @@
+"""Elements given directly: as tensors, and as a number that stands for their contents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Number
+from typing import Any
+
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._engine.structure import like
+from keras_mixup._types import Element
+
+# Of each example: enough to tell batches apart, however large the images.
+_FINGERPRINTED = 64
+
+
+def as_tensors(element: Element) -> Element:
+    """Arrays, numbers and lists of numbers as tensors; what cannot be mixed, as it is."""
+    return like(element, [_as_tensors(part) for part in element])
+
+
+def _as_tensors(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return like(value, {key: _as_tensors(part) for key, part in value.items()})
+    if isinstance(value, (tuple, list)) and not (isinstance(value, list) and _is_array(value)):
+        return like(value, [_as_tensors(part) for part in value])
+    dense = isinstance(value, (tf.Tensor, tf.Variable))
+    if value is None or (tf.is_tensor(value) and not dense):
+        return value  # refused later, with its place in the element
+    try:
+        return tf.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        _arguments.fail(
+            TypeError,
+            "An element must hold tensors or NumPy arrays.",
+            f"Convert it first ({error}).",
+            value=value,
+        )
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a Python list is an array of numbers, and not a list of inputs."""
+    if isinstance(value, list):
+        return bool(value) and all(_is_array(part) for part in value)
+    return isinstance(value, (Number, str))
+
+
+def fingerprint(leaves: Any) -> tf.Tensor:
+    """An int64 scalar that depends on the contents of a batch, and on nothing else."""
+    return tf.add_n([_hash(leaf) for leaf in tf.nest.flatten(leaves) if leaf is not None])
+
+
+def _hash(leaf: tf.Tensor) -> tf.Tensor:
+    """The sum of a hash of some values of each example."""
+    trailing = leaf.shape[1:]
+    if trailing.is_fully_defined() and trailing.num_elements() > _FINGERPRINTED:
+        # Values are left out along the first axes, so that what is read lies together.
+        apart = trailing.num_elements() // _FINGERPRINTED
+        steps = []
+        for size in trailing:
+            steps.append(max(1, min(size, apart)))
+            apart //= steps[-1]
+        leaf = leaf[(slice(None), *(slice(None, None, step) for step in steps))]
+    hashes = tf.raw_ops.Fingerprint(data=leaf, method="farmhash64")  # uint8 [B, 8]
+    return tf.reduce_sum(tf.bitcast(hashes, tf.int64))
