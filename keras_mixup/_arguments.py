@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
 import numpy as np
 import tensorflow as tf
 
+# Numbers of an array that are shown in an error message; of a larger one, shape and dtype.
+_MOST_SHOWN = 20
+
 
 def fail(error: type[Exception], rule: str, todo: str, **received: Any) -> NoReturn:
     """Raise `error` with the one message form of the package: rule, what to do, `Received:`."""
-    values = ", ".join(f"{name}={value!r}" for name, value in received.items())
+    values = ", ".join(f"{name}={_shown(value)!r}" for name, value in received.items())
     raise error(f"{rule} {todo} Received: {values}")
+
+
+def _shown(value: Any) -> Any:
+    """`value`, with a spec in the place of each tensor or large array: nobody reads its numbers."""
+    if isinstance(value, Mapping):
+        return {key: _shown(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        parts = [_shown(part) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    if isinstance(value, (tf.Tensor, tf.Variable)):
+        return tf.TensorSpec(value.shape, value.dtype)
+    if isinstance(value, np.ndarray) and value.size > _MOST_SHOWN:
+        return f"array of shape {value.shape}, {value.dtype}"
+    return value
 
 
 def real(name: str, value: Any, *, high: float = math.inf) -> float:

@@ -53,9 +53,10 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
         )
 
     def weigh(x: Any, y: tf.Tensor, sample_weight: Any = None) -> tuple[Any, tf.Tensor, tf.Tensor]:
-        shares = _shares(y, len(values))
+        shares = _shares(_as_tensor(y), len(values))
         expected = tf.linalg.matvec(shares, np.array(values, "float32"))
         if sample_weight is not None:
+            sample_weight = _as_tensor(sample_weight)
             if sample_weight.shape.rank != 1 and sample_weight.shape[1:].as_list() != [1]:
                 _arguments.fail(
                     ValueError,
@@ -67,6 +68,11 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
         return x, y, expected
 
     return weigh
+
+
+def _as_tensor(value: Any) -> Any:
+    """An array as a tensor; what is nested is refused where it is looked at."""
+    return tf.convert_to_tensor(value) if isinstance(value, np.ndarray) else value
 
 
 def _shares(y: Any, count: int) -> tf.Tensor:

@@ -8,6 +8,7 @@ returned; bounding boxes are united or cut.
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -41,6 +42,28 @@ class IdRange(NamedTuple):
     allowed: tf.Tensor
     low: tf.Tensor
     high: tf.Tensor
+
+
+class Sizes(NamedTuple):
+    """The batch sizes of all leaves, int32 `[leaves]`, and whether they agree."""
+
+    agree: tf.Tensor
+    sizes: tf.Tensor
+
+
+class Found(NamedTuple):
+    """What the values of an element must be checked for.
+
+    It is computed beside the mixture, where it costs next to nothing, and asserted outside, because
+    XLA leaves out assertions.
+
+    Attributes:
+        sizes: None where they are known to agree.
+        ids: for every leaf of class ids.
+    """
+
+    sizes: Sizes | None
+    ids: list[IdRange]
 
 
 class Field(abc.ABC):
@@ -162,6 +185,7 @@ class BoundingBoxes(Field):
 
     def soft(self, leaf: Any, batch: Batch) -> Boxes:
         corners, labels = leaf["boxes"], leaf[self._labels(leaf)]
+        _assert_one_count(list(leaf.values()))
         if self.box_format is not None:
             corners = to_corners(corners, self.box_format, *image_size(batch))
         real = labels != -1 if labels.shape.rank == 2 else tf.reduce_any(labels > 0, axis=-1)
@@ -181,6 +205,22 @@ class BoundingBoxes(Field):
     @staticmethod
     def _labels(leaf: Any) -> str:
         return "labels" if "labels" in leaf else "classes"
+
+
+def _assert_one_count(parts: Sequence[tf.Tensor]) -> None:
+    """An `InvalidArgumentError` where unknown numbers of boxes turn out to differ."""
+    if all(part.shape[1] is not None for part in parts):
+        return  # compared when the dataset was built
+    counts = tf.stack([tf.shape(part)[1] for part in parts])
+    tf.raw_ops.Assert(
+        condition=tf.reduce_all(counts == counts[0]),
+        data=[
+            "`boxes`, their labels and `weights` must agree in the number of boxes. "
+            "Pad them to one number. Received: ",
+            counts,
+        ],
+        summarize=10,
+    )
 
 
 def as_floats(numbers: tf.Tensor) -> tf.Tensor:
@@ -219,26 +259,51 @@ def restored(batch: Batch, leaves: Sequence[Any], fields: Sequence[Field]) -> li
     ]
 
 
-def id_ranges(leaves: Sequence[Any], fields: Sequence[Field]) -> list[IdRange]:
-    """The range of every leaf of class ids."""
-    ranges = []
-    for leaf, field in zip(leaves, fields):
-        if field.classes is None:
-            continue
-        # In the leaf's own dtype: as int64, a uint64 from 2^63 on is negative. The minimum of an
-        # empty batch is the dtype's largest number, its maximum the smallest.
-        low, high = tf.reduce_min(leaf), tf.reduce_max(leaf)
-        largest = tf.constant(min(field.classes - 1, leaf.dtype.max), leaf.dtype)
-        ranges.append(IdRange((low >= 0) & (high <= largest), low, high))
-    return ranges
+def found_in(halves: Sequence[Sequence[Any]], fields: Sequence[Field]) -> Found:
+    """What is found in the leaves of an element, or of both elements of a pair."""
+    ids = [
+        _id_range(leaf, field.classes)
+        for half in halves
+        for leaf, field in zip(half, fields)
+        if field.classes is not None
+    ]
+    return Found(_sizes(tf.nest.flatten(halves)), ids)
 
 
-def assert_ids(ranges: Sequence[IdRange], fields: Sequence[Field]) -> None:
-    """An `InvalidArgumentError` at run time for an id outside [0, num_classes)."""
-    given = [field.classes for field in fields if field.classes is not None]
-    for ids, num_classes in zip(ranges, given):
-        # The bare op: tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline more than
-        # the whole check.
+def _sizes(leaves: Sequence[tf.Tensor]) -> Sizes | None:
+    static = {leaf.shape[0] for leaf in leaves}
+    if len(static) == 1 and None not in static:
+        return None
+    sizes = tf.stack([tf.shape(leaf)[0] for leaf in leaves])
+    return Sizes(tf.reduce_all(sizes == sizes[0]), sizes)
+
+
+def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
+    # In the leaf's own dtype: as int64, a uint64 from 2^63 on is negative. The minimum of an empty
+    # batch is the dtype's largest number, its maximum the smallest.
+    low, high = tf.reduce_min(leaf), tf.reduce_max(leaf)
+    largest = tf.constant(min(num_classes - 1, leaf.dtype.max), leaf.dtype)
+    return IdRange((low >= 0) & (high <= largest), low, high)
+
+
+def assert_allowed(found: Found, fields: Sequence[Field]) -> None:
+    """An `InvalidArgumentError` at run time for batch sizes that differ, or ids out of range.
+
+    By the bare op: tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline more than the
+    whole check.
+    """
+    if found.sizes is not None:
+        tf.raw_ops.Assert(
+            condition=found.sizes.agree,
+            data=[
+                "All tensors of an element must share one leading batch axis. "
+                "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
+                found.sizes.sizes,
+            ],
+            summarize=100,
+        )
+    classes = [field.classes for field in fields if field.classes is not None]
+    for ids, num_classes in zip(found.ids, itertools.cycle(classes)):
         tf.raw_ops.Assert(
             condition=ids.allowed,
             data=[

@@ -241,7 +241,7 @@ def _mask(
     leaf: Any, num_classes: int, fits: set[Fit], images: Sequence[tf.TensorShape], grid: Grid
 ) -> Field:
     """A mask of class ids."""
-    fits = {fit for fit in fits if not fit.has_axis or leaf.shape[fit.axis] == 1}
+    fits = _fits_of_ids(leaf, fits)
     if not fits:
         _arguments.fail(
             ValueError,
@@ -266,11 +266,15 @@ def _mask(
     )
 
 
+def _fits_of_ids(leaf: Any, fits: set[Fit]) -> set[Fit]:
+    """Those with one value for each place."""
+    return {fit for fit in fits if not fit.has_axis or leaf.shape[fit.axis] == 1}
+
+
 def _channels_first(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> str:
     """A hint where a mask fits the images with the other data format."""
-    if grid.data_format == "channels_first" or not Grid(None, "channels_first").fits(
-        leaf.shape, images
-    ):
+    fits = Grid(None, "channels_first").fits(leaf.shape, images)
+    if grid.data_format == "channels_first" or not _fits_of_ids(leaf, fits):
         return ""
     return ' For images [B, C, H, W] pass data_format="channels_first".'
 

@@ -15,7 +15,7 @@ from keras_mixup._boxes import FORMATS
 from keras_mixup._config import Configurable, argument
 from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
 from keras_mixup._engine.element import Layout, layout_of
-from keras_mixup._engine.fields import assert_ids
+from keras_mixup._engine.fields import assert_allowed
 from keras_mixup._engine.labels import check_num_classes
 from keras_mixup._engine.methods import Blended, Drawing, Method
 from keras_mixup._engine.program import compiled_program, program
@@ -139,9 +139,13 @@ class Mix(Configurable):
         element = as_tensors(element)
         layout = layout_of(element, self)
         if self.seed is None:
-            seed = tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
+            # Follows a global seed, with which a mapped function draws the same numbers in every
+            # epoch; the contents of the batch then tell the epochs apart.
+            words = tf.random.uniform([1, 2], tf.int32.min, tf.int32.max, tf.int32)
+            key = tf.bitcast(words, tf.uint64)
         else:
-            seed = batch_seed(self._key, fingerprint(layout.halves(element)))
+            key = self._key
+        seed = batch_seed(key, fingerprint(layout.halves(element)))
         return self._apply(element, self._draw(element, layout, seed, 0), layout)
 
     def indexed(
@@ -247,6 +251,6 @@ class Mix(Configurable):
         supported = all(method.blend.supports_jit for method in self.method.blended)
         make = compiled_program if compiled and supported and layout.static else program
         first, second = layout.halves(element)
-        mixed, ranges = make(self.method.applied(), layout.mixed)(first, second, plan)
-        assert_ids(ranges, layout.mixed * (1 if second is None else 2))
+        mixed, found = make(self.method.applied(), layout.mixed)(first, second, plan)
+        assert_allowed(found, layout.mixed)
         return layout.rebuild(element, mixed, self.method.rows)

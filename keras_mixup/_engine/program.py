@@ -8,28 +8,29 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from keras_mixup._engine.fields import Batch, Field, IdRange, canonical, id_ranges, restored
+from keras_mixup._engine.fields import Batch, Field, Found, canonical, found_in, restored
 from keras_mixup._engine.methods import Method
 
-# (mixed leaves of the first, of the second or None, plan) -> (mixed leaves, ranges of the ids)
-Program: TypeAlias = Callable[[list[Any], "list[Any] | None", Any], tuple[list[Any], list[IdRange]]]
+# (leaves of the first, of the second or None, plan) -> (mixed leaves, what to check)
+Program: TypeAlias = Callable[[list[Any], "list[Any] | None", Any], tuple[list[Any], Found]]
 
 
 def program(method: Method, fields: tuple[Field, ...]) -> Program:
     """The function that mixes the leaves of an element as a plan says."""
 
     def mix(first: list[Any], second: list[Any] | None, plan: Any) -> Any:
-        ranges = id_ranges(first, fields)
         batch = canonical(first, fields)
         if second is None:
+            found = found_in([first], fields)
             partner = method.partner(plan)
             batch_partner = tf.nest.map_structure(lambda leaf: tf.gather(leaf, partner), batch)
         else:
-            ranges += id_ranges(second, fields)
+            found = found_in([first, second], fields)
             batch_partner = canonical(second, fields)
+            _assert_alike(batch, batch_partner)
         _assert_one_size(batch, batch_partner, method)
         mixed = method.mix(batch, batch_partner, plan)
-        return restored(mixed, first, fields), ranges
+        return restored(mixed, first, fields), found
 
     return mix
 
@@ -42,6 +43,27 @@ def compiled_program(method: Method, fields: tuple[Field, ...]) -> Program:
     program: with one each, a mix left 2.4 MiB behind.
     """
     return tf.function(program(method, fields), jit_compile=True, autograph=False)
+
+
+# Shapes that are unknown keep a program from being compiled (see `Layout.static`), so that
+# assertions about them may stand inside it.
+
+
+def _assert_alike(batch: Batch, partner: Batch) -> None:
+    """An `InvalidArgumentError` where the halves of a pair turn out to differ in shape."""
+    for one, other in zip(tf.nest.flatten(batch), tf.nest.flatten(partner)):
+        if one.shape[1:].is_fully_defined() and other.shape[1:].is_fully_defined():
+            continue  # compared when the dataset was built
+        shapes = tf.shape(one)[1:], tf.shape(other)[1:]
+        tf.raw_ops.Assert(
+            condition=tf.reduce_all(shapes[0] == shapes[1]),
+            data=[
+                "The two examples of a pair must have the same shape. Resize or pad them. "
+                "Received: shapes=",
+                *shapes,
+            ],
+            summarize=10,
+        )
 
 
 def _assert_one_size(batch: Batch, partner: Batch, method: Method) -> None:

@@ -20,6 +20,7 @@ def recipe(make: Callable[P, R]) -> Callable[P, R]:
     """`make`, with a clear error for `ds.map(mixup)`, where `ds.map(mixup())` was meant."""
 
     @functools.wraps(make)
+    @tf.autograph.experimental.do_not_convert
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         data = (tf.Tensor, tf.data.Dataset, dict, tuple)
         if any(isinstance(argument, data) for argument in args):

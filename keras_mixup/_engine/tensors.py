@@ -31,12 +31,12 @@ def _as_tensors(value: Any) -> Any:
         return value  # refused later, with its place in the element
     try:
         return tf.convert_to_tensor(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
         _arguments.fail(
             TypeError,
-            "An element must hold tensors or NumPy arrays.",
-            f"Convert it first ({error}).",
-            value=value,
+            "An element must hold tensors, NumPy arrays or lists of numbers.",
+            "Convert it, or take it apart into arrays.",
+            value=type(value).__name__,
         )
 
 
@@ -48,12 +48,16 @@ def _is_array(value: Any) -> bool:
 
 
 def fingerprint(leaves: Any) -> tf.Tensor:
-    """An int64 scalar that depends on the contents of a batch, and on nothing else."""
-    return tf.add_n([_hash(leaf) for leaf in tf.nest.flatten(leaves) if leaf is not None])
+    """An int64 scalar that depends on the contents and the order of a batch alone."""
+    given = [leaf for leaf in tf.nest.flatten(leaves) if leaf is not None]
+    hashes = tf.add_n([(2 * k + 1) * _hashes(leaf) for k, leaf in enumerate(given)])
+    # Odd factors, so that no bit of a hash is lost; another one for each place.
+    place = tf.range(tf.size(hashes, tf.int64), dtype=tf.int64)
+    return tf.reduce_sum(hashes * (2 * place + 1))
 
 
-def _hash(leaf: tf.Tensor) -> tf.Tensor:
-    """The sum of a hash of some values of each example."""
+def _hashes(leaf: tf.Tensor) -> tf.Tensor:
+    """A hash of some values of each example, int64 `[B]`."""
     trailing = leaf.shape[1:]
     if trailing.is_fully_defined() and trailing.num_elements() > _FINGERPRINTED:
         # Values are left out along the first axes, so that what is read lies together.
@@ -63,5 +67,4 @@ def _hash(leaf: tf.Tensor) -> tf.Tensor:
             steps.append(max(1, min(size, apart)))
             apart //= steps[-1]
         leaf = leaf[(slice(None), *(slice(None, None, step) for step in steps))]
-    hashes = tf.raw_ops.Fingerprint(data=leaf, method="farmhash64")  # uint8 [B, 8]
-    return tf.reduce_sum(tf.bitcast(hashes, tf.int64))
+    return tf.bitcast(tf.raw_ops.Fingerprint(data=leaf, method="farmhash64"), tf.int64)
