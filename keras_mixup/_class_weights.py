@@ -77,12 +77,13 @@ def _as_tensor(value: Any) -> Any:
 
 def _shares(y: Any, count: int) -> tf.Tensor:
     """How much of each class is in soft labels, float32 `[B, K]`."""
-    shape = getattr(y, "shape", None)
-    rank = None if shape is None or not y.dtype.is_floating else shape.rank
-    if count == 2 and (rank == 1 or (rank == 2 and shape[1] == 1)):
+    width = None
+    if isinstance(y, tf.Tensor) and y.dtype.is_floating:
+        width = {1: 1, 2: y.shape[-1]}.get(y.shape.rank)
+    if count == 2 and width == 1:
         y = tf.reshape(tf.cast(y, tf.float32), [-1])
         return tf.stack([1 - y, y], axis=1)
-    if rank != 2 or shape[1] != count or count == 1:
+    if width != count or count == 1:
         _arguments.fail(
             ValueError,
             f"y must be soft labels of shape [B, {count}], one class for each weight; for a "
