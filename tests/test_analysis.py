@@ -466,11 +466,12 @@ BACKENDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_all_of_it_on_the_other_backends(backend):
     folder = pathlib.Path(__file__).parent
     files = [str(folder / f"test_analysis{part}.py") for part in ("", "_measures")]
-    options = ["-o", "addopts=", "-q", "-k", "not other_backends"]
+    options = ["-n", "0", "-k", "not other_backends"]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *files],
         env={**os.environ, "KERAS_BACKEND": backend},

@@ -227,6 +227,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_same_output_in_another_process():
     command = [sys.executable, "-c", SCRIPT.format(path=sys.path)]
     runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)]

@@ -141,6 +141,7 @@ def run(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_import_loads_neither_tfp_nor_matplotlib():
     """TensorFlow and Keras may load them; this package does not."""
     script = (
@@ -150,6 +151,7 @@ def test_import_loads_neither_tfp_nor_matplotlib():
     assert run(script).stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["tensorflow_probability", "tf_keras"])
 def test_a_missing_sampler_says_what_to_install(missing):
     script = f"""

@@ -176,6 +176,7 @@ def test_keras_categorical_accuracy_of_soft_labels_takes_the_argmax():
     assert float(soft.result()) == pytest.approx(0.4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "imports",
     [
