@@ -60,3 +60,15 @@ def test_examples_run(page):
         if "train" in names and names["train"].cardinality() != tf.data.INFINITE_CARDINALITY:
             for element in names["train"]:
                 assert len(element) in (2, 3)
+
+
+def test_the_table_of_class_weights_is_what_both_do():
+    """Keras's weight for a soft label, read off a loss of 1, and ours."""
+    y = np.float32([[0.6, 0.4], [0.4, 0.6]])
+    ours = keras_mixup.class_weights([1, 5])(tf.zeros([2, 1]), tf.constant(y))[2]
+    np.testing.assert_allclose(ours, [2.6, 3.4], rtol=1e-6)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    model.compile("sgd", lambda y, p: 1 + 0 * keras.ops.sum(p, axis=-1))
+    for row, expected in zip(y, [1, 5]):
+        loss = model.train_on_batch(np.zeros((1, 1)), row[None], class_weight={0: 1.0, 1: 5.0})
+        np.testing.assert_allclose(loss, expected)
