@@ -77,9 +77,8 @@ def _as_tensor(value: Any) -> Any:
 
 def _shares(y: Any, count: int) -> tf.Tensor:
     """How much of each class is in soft labels, float32 `[B, K]`."""
-    width = None
-    if isinstance(y, tf.Tensor) and y.dtype.is_floating:
-        width = {1: 1, 2: y.shape[-1]}.get(y.shape.rank)
+    rank = y.shape.rank if isinstance(y, tf.Tensor) and y.dtype.is_floating else None
+    width = 1 if rank == 1 else y.shape[1] if rank == 2 else None
     if count == 2 and width == 1:
         y = tf.reshape(tf.cast(y, tf.float32), [-1])
         return tf.stack([1 - y, y], axis=1)

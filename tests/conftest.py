@@ -4,7 +4,9 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from helpers import RECIPES
 from hypothesis import settings
 
@@ -16,3 +18,14 @@ settings.load_profile("keras_mixup")
 @pytest.fixture(params=RECIPES)
 def recipe(request):
     return RECIPES[request.param]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def no_global_seed():
+    """What another test, or Keras, set is not there: draws without a seed are fresh."""
+    tf.random.set_seed(None)

@@ -1,8 +1,10 @@
 """What the tests share: the table of recipes, and data whose origin can be read off the result."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -21,6 +23,7 @@ from keras_mixup import (
     resizemix,
     specmix,
 )
+from keras_mixup.analysis._classifier import softmax
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,13 @@ RECIPES = {
     ),
     "regmixup": Recipe(regmixup, rows=2),
     # One-hot targets are all equally far from each other.
-    "cmixup": Recipe(
-        lambda num_classes, **k: cmixup(bandwidth=1.0, **k), ids=False, pairs=False
-    ),
+    "cmixup": Recipe(lambda num_classes, **k: cmixup(bandwidth=1.0, **k), ids=False, pairs=False),
     "majority_box": Recipe(
         lambda **k: Mix(
             coefficient=coefficient.Majority(coefficient.Beta(1.0)), blend=blend.Box(), **k
         )
     ),
-    "choose": Recipe(
-        lambda seed=None, **k: choose(mixup(1.0, **k), cutmix(**k), None, seed=seed)
-    ),
+    "choose": Recipe(lambda seed=None, **k: choose(mixup(1.0, **k), cutmix(**k), None, seed=seed)),
     "choose_nested": Recipe(
         lambda seed=None, **k: choose(
             choose(mixup(1.0, **k), None, weights=[3, 1]), cutmix(**k), per_batch=True, seed=seed
@@ -119,8 +118,113 @@ def assert_equal(one, other):
         assert a.tobytes() == b.tobytes()
 
 
+def head(dataset):
+    """The first element, as NumPy arrays."""
+    return next(dataset.as_numpy_iterator())
+
+
+def spec(*shape, dtype="float32"):
+    return tf.TensorSpec(shape, dtype)
+
+
+def dataset_of(element):
+    """A dataset with that element_spec, which is never iterated."""
+    return tf.data.Dataset.from_generator(lambda: iter(()), output_signature=element)
+
+
 def differ(one, other):
     return any(
         np.asarray(a).tobytes() != np.asarray(b).tobytes()
         for a, b in zip(tf.nest.flatten(one), tf.nest.flatten(other))
     )
+
+
+# ---------------------------------------------------------------- statistics
+
+FALSE_ALARM = 1e-9
+DRAWS = 20_000
+# Dvoretzky-Kiefer-Wolfowitz: P(sup |F_n - F| > eps) <= 2 exp(-2 n eps^2). Here eps = 0.0231: a
+# sampler whose CDF is off by twice that anywhere is caught all but surely. By Hoeffding the same
+# bounds the mean of n numbers in [0, 1].
+EPSILON = math.sqrt(math.log(2 / FALSE_ALARM) / (2 * DRAWS))
+
+
+def uniform_on(samples, values):
+    """sup |F_n - F| against the uniform distribution on `values`."""
+    samples, values = np.asarray(samples), np.asarray(values)
+    assert np.isin(samples, values).all()
+    empirical = np.searchsorted(np.sort(samples), values, side="right") / len(samples)
+    return np.abs(empirical - np.arange(1, len(values) + 1) / len(values)).max()
+
+
+# ---------------------------------------------------------------- blends
+
+
+def bits(count, seed=0):
+    words = np.random.default_rng(seed).integers(-(2**31), 2**31, (count, blend.BITS))
+    return tf.constant(words, tf.int32)
+
+
+def images(shape, dtype="float32", seed=0):
+    """`(x, x_partner)`: values below 100 and from 100 on: a pixel tells where it is from."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 100, shape), rng.integers(100, 200, shape)
+    return tf.cast(a, dtype), tf.cast(b, dtype)
+
+
+def lams(count, seed=0):
+    lam = np.random.default_rng(seed).random(count).astype("float32")
+    lam[::4] = 1
+    return tf.constant(lam)
+
+
+def run(part, x, x_partner, lam, seed):
+    """The blend in a graph, compiled where it says so, and as plain ops: the same, bit for bit."""
+    x_mixed, share = part(x, x_partner, lam, seed)
+    graph = tf.function(part, jit_compile=part.supports_jit)(x, x_partner, lam, seed)
+    # XLA divides by a constant by multiplying with its reciprocal: one rounding of the share.
+    np.testing.assert_allclose(graph[1], share, rtol=0, atol=np.finfo("float32").eps)
+    for one, other in zip(tf.nest.flatten(graph[0]), tf.nest.flatten(x_mixed)):
+        assert one.dtype == other.dtype
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+    return x_mixed, share.numpy()
+
+
+def corners(mixed):
+    """The smallest rectangle around the copied pixels: `(top, left, bottom, right)` or None."""
+    copied = np.asarray(mixed)[..., 0] >= 100
+    if not copied.any():
+        return None
+    rows, columns = np.flatnonzero(copied.any(1)), np.flatnonzero(copied.any(0))
+    assert copied.sum() == len(rows) * len(columns), "a rectangle"
+    return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+
+
+# ---------------------------------------------------------------- models to be measured
+
+# Two-sided Hoeffding bound on a mean of n values in [0, 1], before it is divided by n.
+HOEFFDING = math.log(2 / FALSE_ALARM) / 2
+
+
+def dense(kernel, bias=0.0, activation="softmax"):
+    """The model softmax(x @ kernel + bias), or another activation."""
+    kernel = np.array(kernel, "float32")
+    layer = keras.layers.Dense(kernel.shape[1], activation=activation)
+    model = keras.Sequential([keras.Input(kernel.shape[:1]), layer])
+    model.set_weights([kernel, np.broadcast_to(bias, kernel.shape[1:]).astype("float32")])
+    return model
+
+
+def linear_gradient(x, target, kernel, bias=0.0):
+    """d CE(target, softmax(x @ kernel + bias)) / dx = kernel @ (p - target)."""
+    return (softmax(x @ kernel + bias) - target) @ kernel.T
+
+
+def one_hot(y, num_classes):
+    return np.eye(num_classes)[y]
+
+
+def random_predictions(rng, classes, count=400, sharpness=2.0):
+    """`(labels, probabilities, logits)`."""
+    logits = sharpness * rng.normal(size=(count, classes))
+    return rng.integers(classes, size=count), softmax(logits), logits

@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from keras_mixup import coefficient
 from keras_mixup import _beta as beta
+from keras_mixup import coefficient
 
 ALPHAS = [1e-6, 1e-4, 0.001, 0.01, 0.1, 0.2, 0.5, 1.0, 2.0, 8.0, 100.0, 1e4, 1e5]
 DRAWS = 1_000_000

@@ -1,21 +1,13 @@
-"""lam and partner follow the distributions they claim, at a stated false-alarm rate."""
-
-import math
+"""How much is mixed: lam follows the distribution it claims, at a stated false-alarm rate."""
 
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
+from helpers import DRAWS, EPSILON
 
 from keras_mixup import coefficient, mixup
-from keras_mixup.pairing import Cyclic, random_cycles, shorten_cycle
-
-DRAWS = 20_000
-FALSE_ALARM = 1e-9
-# Dvoretzky-Kiefer-Wolfowitz: P(sup |F_n - F| > eps) <= 2 exp(-2 n eps^2). Here eps = 0.0231: a
-# sampler whose CDF is off by twice that anywhere is caught all but surely.
-EPSILON = math.sqrt(math.log(2 / FALSE_ALARM) / (2 * DRAWS))
 
 
 def distance(samples, cdf):
@@ -124,39 +116,10 @@ def test_a_distribution_outside_the_interval_is_an_error():
         normal((100,), seed=(1, 2))
 
 
-@pytest.mark.parametrize("size", [2, 3, 5, 64])
-def test_cycle_has_no_self_pair_and_uses_everybody_once(size):
-    for seed in range(20):
-        partner = Cyclic()(size, None, seed=(seed, 0)).numpy()
-        assert sorted(partner) == list(range(size))
-        here, steps = int(partner[0]), 1
-        while here != 0:
-            here, steps = int(partner[here]), steps + 1
-        assert steps == size, "one cycle through the whole batch"
-
-
-def test_all_cycles_are_equally_likely():
-    """The 6 cycles of 4 elements: chi-square with 5 degrees of freedom."""
-    rows = random_cycles(6000, 4, (3, 4)).numpy()
-    _, counts = np.unique(rows, axis=0, return_counts=True)
-    assert len(counts) == 6
-    assert scipy.stats.chisquare(counts).pvalue > FALSE_ALARM
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 6])
-def test_a_shortened_cycle_skips_the_absent(size):
-    for row in random_cycles(20, 6, (1, 2)):
-        short = shorten_cycle(row, size).numpy()
-        for i in range(size):
-            follower = int(row[i])
-            while follower >= size:
-                follower = int(row[follower])
-            assert short[i] == follower
-
-
-def test_shortened_cycles_are_equally_likely():
-    """The 6 cycles of 4 elements, left of cycles of 7."""
-    rows = np.array([shorten_cycle(row, 4) for row in random_cycles(1200, 7, (3, 4))])
-    _, counts = np.unique(rows, axis=0, return_counts=True)
-    assert len(counts) == 6
-    assert scipy.stats.chisquare(counts).pvalue > FALSE_ALARM
+def test_scale_is_uniform():
+    lam = coefficient.Scale(0.1, 0.8)((DRAWS,), seed=(1, 2)).numpy()
+    assert lam.dtype == np.float32
+    tau = np.sort(np.sqrt(1 - lam))
+    assert tau[0] >= 0.1 - 1e-6
+    assert tau[-1] <= 0.8 + 1e-6
+    assert np.abs((tau - 0.1) / 0.7 - np.arange(DRAWS) / DRAWS).max() < EPSILON

@@ -32,6 +32,7 @@ def run(script, *arguments, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_quickstart(tmp_path):
     arguments = ["--seeds", 1, "--epochs", 1, "--train-examples", 384]
     result = run("examples/quickstart.py", *arguments, cwd=tmp_path)
@@ -41,6 +42,7 @@ def test_quickstart(tmp_path):
     assert "mixup, alpha 0.2" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -55,6 +57,7 @@ def test_quickstart_refuses_bad_flags(arguments, message, tmp_path):
     assert message in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_notebook_runs(name, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_MIXUP_FLAGS", "--smoke")
@@ -81,6 +84,7 @@ def test_notebook_is_saved_with_what_its_script_gives(name):
     assert ROOT.as_posix() not in str(notebook)
 
 
+@pytest.mark.slow
 def test_experiment_runs_as_a_script(tmp_path):
     """With the paper's recipe too, which no notebook runs."""
     result = run("examples/images.py", "--smoke", "--paper", cwd=tmp_path)
@@ -91,12 +95,14 @@ def test_experiment_runs_as_a_script(tmp_path):
     assert "mixup, alpha 1, seed 0: found" in again.stdout
 
 
+@pytest.mark.slow
 def test_experiment_refuses_bad_flags(tmp_path):
     result = run("examples/images.py", "--pictures", "nowhere", cwd=tmp_path)
     assert result.returncode != 0
     assert "--pictures: must be a folder" in result.stderr
 
 
+@pytest.mark.slow
 def test_compare_methods(tmp_path):
     methods = ["plain", "fmix", "regmixup"]
     result = run("examples/compare_methods.py", "--smoke", "--methods", *methods, cwd=tmp_path)
@@ -104,6 +110,7 @@ def test_compare_methods(tmp_path):
     assert "| regmixup |" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [

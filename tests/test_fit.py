@@ -54,6 +54,7 @@ for name, dataset in uses.items():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_stock_fit(backend, policy):

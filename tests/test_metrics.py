@@ -10,9 +10,6 @@ from keras_mixup import metrics
 
 B, H, W, K = 6, 2, 3, 5
 
-# Keras itself hands NumPy 2 arrays in the old way.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 @pytest.fixture
 def rng():

@@ -1,9 +1,9 @@
 """Data that were mixed wrongly without a word: each is now right, or refused."""
 
-
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import dataset_of, head, spec
 
 from keras_mixup import (
     Mix,
@@ -27,22 +27,9 @@ INVALID = tf.errors.InvalidArgumentError
 USES = pytest.mark.parametrize("use", ["apply", "map"])
 
 
-def one(dataset):
-    return next(iter(dataset.as_numpy_iterator()))
-
-
-def spec(*shape, dtype="float32"):
-    return tf.TensorSpec(shape, dtype)
-
-
 def unknown(signature, element):
     """A dataset of one element, of which it knows no more than the signature says."""
     return tf.data.Dataset.from_generator(lambda: iter([element]), output_signature=signature)
-
-
-def of_specs(element):
-    """A dataset with that element_spec, which is never iterated."""
-    return tf.data.Dataset.from_generator(lambda: iter(()), output_signature=element)
 
 
 def floats(*shape):
@@ -84,10 +71,10 @@ def test_two_inputs_of_unknown_and_different_size(name, use):
     signature = ((ANY_IMAGE, ANY_IMAGE), spec(None, 3))
     mix = CUTTING[name](seed=0)
     good = unknown(signature, ((floats(4, 6, 5, 3), floats(4, 6, 5, 1)), floats(4, 3)))
-    assert one(getattr(good, use)(mix))[0][0].shape[1:] == (6, 5, 3)
+    assert head(getattr(good, use)(mix))[0][0].shape[1:] == (6, 5, 3)
     bad = unknown(signature, ((floats(4, 6, 5, 3), floats(4, 5, 6, 3)), floats(4, 3)))
     with pytest.raises(INVALID, match="same height and width"):
-        one(getattr(bad, use)(mix))
+        head(getattr(bad, use)(mix))
 
 
 @pytest.mark.parametrize("name", CUTTING)
@@ -95,9 +82,9 @@ def test_an_image_of_unknown_size_and_keypoints(name):
     mix = CUTTING[name](seed=0)
     keypoints = spec(None, 5, 2)
     with pytest.raises(INVALID, match=r"tf\.ensure_shape"):
-        one(unknown((ANY_IMAGE, keypoints), (floats(4, 8, 9, 3), floats(4, 5, 2))).apply(mix))
+        head(unknown((ANY_IMAGE, keypoints), (floats(4, 8, 9, 3), floats(4, 5, 2))).apply(mix))
     static = unknown((spec(None, 8, 9, 3), keypoints), (floats(4, 8, 9, 3), floats(4, 5, 2)))
-    assert one(static.apply(mix))[1].shape[1:] == (5, 2)
+    assert head(static.apply(mix))[1].shape[1:] == (5, 2)
 
 
 @pytest.mark.parametrize("name", ["cutmix", "cutmix_minmax", "resizemix", "fmix"])
@@ -122,7 +109,7 @@ def test_halves_of_a_pair_of_unknown_and_different_size(name):
     ids = np.array([0, 1, 2, 0])
     bad = unknown((half, half), ((floats(4, 6, 5, 3), ids), (floats(4, 6, 6, 3), ids)))
     with pytest.raises(INVALID):
-        one(bad.apply(CUTTING[name](num_classes=3, seed=0)))
+        head(bad.apply(CUTTING[name](num_classes=3, seed=0)))
 
 
 @pytest.mark.parametrize("name", CUTTING)
@@ -134,7 +121,7 @@ def test_images_without_pixels(name, size):
         SLICES((x, y)).batch(4).apply(mix)
     dataset = unknown((ANY_IMAGE, spec(None, dtype="int64")), (x, y))
     try:
-        mixed = one(dataset.apply(mix))
+        mixed = head(dataset.apply(mix))
     except INVALID:
         return
     assert not np.isnan(mixed[1]).any()
@@ -152,12 +139,12 @@ def test_two_inputs_and_two_outputs_that_could_be_a_pair(use):
     with pytest.raises(ValueError, match=r"pair.*two inputs.*Zipped\(\).*Rotation\(\)") as error:
         getattr(dataset, use)(mixup(seed=0))
     assert "Received: " in str(error.value)
-    x, y = one(getattr(dataset, use)(mixup(1.0, pairing=pairing.Zipped(), seed=0)))
+    x, y = head(getattr(dataset, use)(mixup(1.0, pairing=pairing.Zipped(), seed=0)))
     assert x.shape == y.shape == (6, 4)
     lam = (20 + X - x) / 20
     np.testing.assert_allclose(y, X + 30 - 20 * lam, atol=1e-4)
     for explicit in (pairing.Rotation(), pairing.Cyclic(), lambda size, y, seed: tf.range(size)):
-        mixed = one(getattr(dataset, use)(mixup(1.0, pairing=explicit, seed=0)))
+        mixed = head(getattr(dataset, use)(mixup(1.0, pairing=explicit, seed=0)))
         tf.nest.assert_same_structure(mixed, QUADRUPLE)
         np.testing.assert_allclose(mixed[1][1] - mixed[0][0], 30, atol=1e-4)
 
@@ -205,7 +192,7 @@ def test_pairs_that_differ_in_size_are_not_one_element(first, second, data_forma
     y = floats(6, 3)
     element = ((spec(*first), spec(6, 3)), (spec(*second), spec(6, 3)))
     with pytest.raises(ValueError, match=r"could be a pair.*differ in size.*Received: "):
-        of_specs(element).apply(recipe(data_format=data_format))
+        dataset_of(element).apply(recipe(data_format=data_format))
     with pytest.raises(ValueError, match="could be a pair"):
         recipe(data_format=data_format)((floats(*first), y), (floats(*second), y))
 
@@ -215,7 +202,7 @@ def test_pairs_with_another_padding_of_boxes_are_not_one_element():
         return spec(4, 8, 9, 3), {"boxes": spec(4, count, 4), "labels": spec(4, count)}
 
     with pytest.raises(ValueError, match=r"could be a pair.*pad"):
-        of_specs((half(3), half(5))).apply(mixup())
+        dataset_of((half(3), half(5))).apply(mixup())
 
 
 # ---------------------------------------------------------------- remix
@@ -262,14 +249,14 @@ def test_remix_needs_soft_labels(y, use):
 
 def test_remix_of_ids_of_steps():
     with pytest.raises(ValueError, match=r"\[B, K\].*Received: "):
-        of_specs((spec(4, 2), spec(4, 6, dtype="int64"))).apply(remix([9, 5, 3], num_classes=3))
+        dataset_of((spec(4, 2), spec(4, 6, dtype="int64"))).apply(remix([9, 5, 3], num_classes=3))
 
 
 def test_a_label_share_of_several_outputs_or_masks():
     for y in ((spec(4, 3), spec(4, 3)), spec(4, 6, 5, 3)):
         mix = Mix(blend=blend.Box(), label_share=label_share.Dominant())
         with pytest.raises(ValueError, match=r"one output.*Received: "):
-            of_specs((spec(4, 6, 5, 3), y)).apply(mix)
+            dataset_of((spec(4, 6, 5, 3), y)).apply(mix)
 
 
 # ---------------------------------------------------------------- spectrograms
@@ -297,7 +284,7 @@ def test_specmix_cuts_targets_with_a_value_for_each_cell(x_shape, y_shape, known
     partner = numbered(*y_shape)[plan.partner.numpy()]
     np.testing.assert_array_equal(mix.apply_plan((x, y), plan)[1], np.where(at, partner, y))
     shapes = (x_shape, y_shape) if known else ([None] * len(x_shape), [None] * len(y_shape))
-    cut = one(unknown((spec(*shapes[0]), spec(*shapes[1])), (numbered(*x_shape), y)).apply(mix))
+    cut = head(unknown((spec(*shapes[0]), spec(*shapes[1])), (numbered(*x_shape), y)).apply(mix))
     flat = [leaf.reshape(4, 6, 5, -1)[..., 0] for leaf in cut]
     np.testing.assert_array_equal(*flat)
 
@@ -339,12 +326,12 @@ def test_uint64_ids_out_of_range(use, large):
     ids = np.array([0, 1, 2, large], "uint64")
     dataset = SLICES((floats(4, 2), ids)).batch(4)
     with pytest.raises(INVALID, match=f"must lie in.*{large}"):
-        one(getattr(dataset, use)(mixup(num_classes=3, seed=0)))
+        head(getattr(dataset, use)(mixup(num_classes=3, seed=0)))
     with pytest.raises(INVALID, match="must lie in"):
         mixup(num_classes=3)(floats(4, 2), ids)
     half = SLICES((floats(4, 2), np.zeros(4, "uint64"))).batch(4)
     with pytest.raises(INVALID, match="must lie in"):  # of the partner alone
-        one(tf.data.Dataset.zip((half, dataset)).apply(mixup(num_classes=3)))
+        head(tf.data.Dataset.zip((half, dataset)).apply(mixup(num_classes=3)))
 
 
 @pytest.mark.parametrize("shape", [(4, 7), (4, 6, 5), (4, 6, 5, 1)])
@@ -354,14 +341,14 @@ def test_ids_out_of_range_in_steps_and_masks(shape):
         ids.flat[-1] = wrong
         dataset = SLICES((floats(4, 6, 5, 3), ids)).batch(4)
         with pytest.raises(INVALID, match="must lie in"):
-            one(dataset.apply(mixup(num_classes=3)))
+            head(dataset.apply(mixup(num_classes=3)))
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128", "string"])
 def test_sample_weights_that_are_no_numbers(dtype):
     for weight in (spec(4, dtype=dtype), {"a": spec(4), "b": spec(4, dtype=dtype)}):
         with pytest.raises(ValueError, match=r"weights must be numbers.*Received: "):
-            of_specs((spec(4, 2), spec(4, 3), weight)).apply(mixup())
+            dataset_of((spec(4, 2), spec(4, 3), weight)).apply(mixup())
 
 
 @pytest.mark.parametrize("number", [2**31, 2**40, {"a": 2**40}])
@@ -421,7 +408,7 @@ def test_another_number_of_labels_than_boxes():
     for labels in (y["labels"], y["labels"][:, :1]):
         dataset = unknown(signature, (x, {**y, "labels": labels}))
         with pytest.raises(INVALID, match="number of boxes"):
-            one(dataset.apply(mixup()))
+            head(dataset.apply(mixup()))
 
 
 @pytest.mark.parametrize(
@@ -436,7 +423,7 @@ def test_another_number_of_labels_than_boxes():
 def test_boxes_in_another_form_are_not_mixed_as_numbers(y):
     for whole in (y, {"objects": y, "age": spec(4)}, (spec(4), y)):
         with pytest.raises(ValueError, match=r"Bounding boxes must be.*Received: "):
-            of_specs((spec(4, 8, 9, 3), whole)).apply(mixup())
+            dataset_of((spec(4, 8, 9, 3), whole)).apply(mixup())
 
 
 def test_integer_boxes_that_are_cut_are_not_rounded():
@@ -483,14 +470,14 @@ def test_masks_of_images_with_channels_first(form, name, x_shape, axis):
         np.testing.assert_allclose(one_leaf, np.moveaxis(other.numpy(), -1, axis), atol=1e-5)
     dataset = SLICES((x, y)).batch(4).apply(first)
     assert dataset.element_spec[1].shape[1:] == np.moveaxis(soft, -1, axis).shape[1:]
-    assert one(dataset)[1].shape == np.moveaxis(soft, -1, axis).shape
+    assert head(dataset)[1].shape == np.moveaxis(soft, -1, axis).shape
 
 
 def test_a_mask_of_videos_that_fits_both_orders_of_axes():
-    dataset = of_specs((spec(4, 3, 3, 6, 5), spec(4, 3, 6, 5, dtype="int32")))
+    dataset = dataset_of((spec(4, 3, 3, 6, 5), spec(4, 3, 6, 5, dtype="int32")))
     with pytest.raises(ValueError, match=r"more than one way.*Received: "):
         dataset.apply(mixup(data_format="channels_first", num_classes=4))
-    with_axis = of_specs((spec(4, 3, 3, 6, 5), spec(4, 1, 3, 6, 5, dtype="int32")))
+    with_axis = dataset_of((spec(4, 3, 3, 6, 5), spec(4, 1, 3, 6, 5, dtype="int32")))
     mixed = with_axis.apply(mixup(data_format="channels_first", num_classes=4))
     assert mixed.element_spec[1].shape.as_list() == [4, 4, 3, 6, 5]
 
@@ -512,12 +499,12 @@ def test_weights_of_pixels_with_channels_first():
 @pytest.mark.parametrize("shape", [(4, 6, 5, 1), (4, 6, 5), (4, 6, 5, None), (4, 12, 10, 1)])
 def test_uint8_that_could_be_a_mask_is_not_mixed_as_an_image(recipe, shape):
     with pytest.raises(ValueError, match=r"num_classes.*Received: "):
-        of_specs((spec(4, 6, 5, 3), spec(*shape, dtype="uint8"))).apply(recipe())
+        dataset_of((spec(4, 6, 5, 3), spec(*shape, dtype="uint8"))).apply(recipe())
 
 
 def test_a_uint8_mask_of_a_video_is_not_mixed_as_an_image():
     with pytest.raises(ValueError, match="num_classes"):
-        of_specs((spec(4, 2, 6, 5, 3), spec(4, 2, 6, 5, dtype="uint8"))).apply(mixup())
+        dataset_of((spec(4, 2, 6, 5, 3), spec(4, 2, 6, 5, dtype="uint8"))).apply(mixup())
 
 
 # ---------------------------------------------------------------- batches of different size
@@ -530,7 +517,7 @@ def test_leaves_of_different_and_unknown_batch_size(use, sizes):
     signature = (spec(None, 2), spec(None, 3))
     dataset = unknown(signature, (floats(sizes[0], 2), floats(sizes[1], 3)))
     with pytest.raises(INVALID):
-        one(getattr(dataset, use)(mixup(1.0, seed=0)))
+        head(getattr(dataset, use)(mixup(1.0, seed=0)))
 
 
 @pytest.mark.parametrize("recipe", [mixup, cutmix])
@@ -538,7 +525,7 @@ def test_halves_of_different_and_unknown_batch_size(recipe):
     half = (spec(None, 6, 5, 3), spec(None, dtype="int64"))
     pair = tuple((floats(size, 6, 5, 3), np.zeros(size, "int64")) for size in (4, 1))
     with pytest.raises(INVALID):
-        one(unknown((half, half), pair).apply(recipe(num_classes=3)))
+        head(unknown((half, half), pair).apply(recipe(num_classes=3)))
 
 
 def test_halves_that_would_be_broadcast():
@@ -547,4 +534,4 @@ def test_halves_that_would_be_broadcast():
     ids = np.zeros(4, "int64")
     pair = ((floats(4, 6, 5, 3), ids), (floats(4, 1, 1, 3), ids))
     with pytest.raises(INVALID):
-        one(unknown((half, half), pair).apply(mixup(num_classes=3)))
+        head(unknown((half, half), pair).apply(mixup(num_classes=3)))

@@ -1,7 +1,9 @@
-"""The package as a whole: imports, structure, public names, docstrings that run."""
+"""The package as a whole: who imports whom, public names, docstrings that run."""
 
 import ast
 import doctest
+import functools
+import graphlib
 import importlib
 import pathlib
 import subprocess
@@ -14,88 +16,112 @@ import tensorflow as tf
 import keras_mixup
 
 PACKAGE = pathlib.Path(keras_mixup.__file__).parent
-
-# Import direction: each module may import the modules of lower rank, and no other.
-RANK = {
-    "_arguments": 0,
-    "_config": 0,
-    "_interpolate": 0,
-    "_boxes": 1,
-    "_dataset": 1,
-    "metrics": 1,
-    "class_weights": 1,
-    "neighbors": 1,
-    "schedule": 1,
-    "label_share": 1,
-    "plot": 1,
-    "targets": 2,
-    "pairing": 1,
-    "coefficient": 2,
-    "blend._bits": 1,
-    "blend._dtype": 1,
-    "blend._images": 2,
-    "blend._linear": 3,
-    "blend._bands": 3,
-    "blend._box": 3,
-    "blend._fourier": 3,
-    "blend._resized": 3,
-    "blend": 4,
-    "analysis._data": 1,
-    "analysis._gradient": 1,
-    "analysis._report": 1,
-    "analysis._classifier": 2,
-    "analysis._adversarial": 3,
-    "analysis._between": 3,
-    "analysis._boundary": 3,
-    "analysis._label_noise": 3,
-    "analysis._reliability": 3,
-    "analysis._calibration": 4,
-    "analysis": 5,
-    "_element": 4,
-    "_transformation": 5,
-    "mix": 6,
-    "with_clean": 6,
-    "choice": 7,
-    "recipes": 7,
-    "cut_recipes": 8,
-    "__init__": 9,
-}
-MODULES = {
-    str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".").removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+ROOT = pathlib.Path(__file__).parent.parent
 
 
-def imported_modules(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_mixup"):
-            package = node.module.removeprefix("keras_mixup").removeprefix(".")
-            for alias in node.names:  # a module, or a name in one
-                module = f"{package}.{alias.name}".removeprefix(".")
-                yield module if module in RANK else package
+def module_name(path):
+    """ "" for the package itself, "blend" for its part, "blend._box" for a module in that."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+DOCTESTS = [name for name, path in MODULES.items() if ">>>" in path.read_text()]
+
+
+@functools.cache
+def tree(name):
+    return ast.parse(MODULES[name].read_text())
+
+
+def only_for_types(name):
+    """The statements that are there for type checkers alone."""
+    return {
+        statement
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in ast.walk(node)
+    }
+
+
+@functools.cache
+def imports(name):
+    """The modules of the package that a module imports, wherever in it."""
+    found = set()
+    for node in set(ast.walk(tree(name))) - only_for_types(name):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            # What is imported may be a module, or a name in one.
+            found |= {
+                full if full.removeprefix("keras_mixup.") in MODULES else node.module
+                for full in (f"{node.module}.{alias.name}" for alias in node.names)
+            }
+    return {
+        module.removeprefix("keras_mixup").removeprefix(".")
+        for module in found
+        if module.partition(".")[0] == "keras_mixup"
+    }
+
+
+def test_imports_have_no_cycles():
+    graphlib.TopologicalSorter({name: imports(name) for name in MODULES}).prepare()
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_imports_point_in_one_direction(name):
-    assert name in RANK, "give a new module its rank"
-    for imported in imported_modules(MODULES[name]):
-        assert RANK[imported] < RANK[name], f"{name} imports {imported}"
+def test_private_modules_are_imported_from_inside_their_package_or_by_the_root(name):
+    for imported in imports(name):
+        parts = imported.split(".")
+        for k, part in enumerate(parts):
+            home = ".".join(parts[:k])
+            inside = not home or f"{name}.".startswith(f"{home}.")
+            assert not part.startswith("_") or inside or "." not in name, f"imports {imported}"
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_private_modules_of_a_part_stay_private(name):
-    for imported in imported_modules(MODULES[name]):
-        package, _, module = imported.rpartition(".")
-        assert not package or name.startswith(package), f"{name} imports {module} of {package}"
+@pytest.mark.parametrize("folder", ["examples", "benchmarks", "docs"])
+def test_what_users_read_imports_nothing_private(folder):
+    paths = [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md")]
+    assert paths
+    for path in paths:
+        for line in path.read_text().splitlines():
+            if "import" in line:
+                assert "keras_mixup._" not in line, path
+                assert "keras_mixup import _" not in line, path
 
 
-@pytest.mark.parametrize("name", MODULES)
+def pipeline():
+    """The modules that run inside a tf.data pipeline: those that recipes and pairs need."""
+    found, todo = set(), {"recipes", "pairs"}
+    while todo:
+        found |= todo
+        todo = {imported for name in todo for imported in imports(name)} - found
+    return found
+
+
+def dotted_names(name):
+    """Such as `tf.random.uniform`, where they are read in full."""
+    attributes = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Attribute)]
+    parts = {id(node.value) for node in attributes}
+    return {ast.unparse(node) for node in attributes if id(node) not in parts}
+
+
+OTHER_RANDOMNESS = ("keras.random", "np.random", "random", "tf.random")
+# The last one draws the fresh seed of a call without a seed.
+ALLOWED = ("np.random.SeedSequence", "tf.random.stateless_normal", "tf.random.uniform")
+PYTHON = ("keras.ops", "tf.numpy_function", "tf.py_function")
+
+
+@pytest.mark.parametrize("name", sorted(pipeline()))
 def test_no_other_randomness_and_no_python_in_the_pipeline(name):
-    text = MODULES[name].read_text()
-    if name in ("metrics", "plot") or name.startswith("analysis"):  # not in the pipeline
-        return
-    for forbidden in ("np.random.rand", "np.random.beta", "keras.ops", "py_function", "set_seed"):
-        assert forbidden not in text
+    for dotted in dotted_names(name):
+        if not dotted.startswith(ALLOWED):
+            for forbidden in OTHER_RANDOMNESS + PYTHON:
+                assert not f"{dotted}.".startswith(f"{forbidden}.")
+
+
+def test_the_pipeline_needs_neither_plots_nor_measures():
+    assert not {name.partition(".")[0] for name in pipeline()} & {"analysis", "metrics", "plot"}
 
 
 def test_all_is_what_it_says():
@@ -107,22 +133,8 @@ def test_analysis_all_is_what_it_says():
     assert all(getattr(keras_mixup.analysis, name).__doc__ for name in keras_mixup.analysis.__all__)
 
 
-DOCTESTS = [
-    "choice",
-    "class_weights",
-    "coefficient",
-    "cut_recipes",
-    "metrics",
-    "mix",
-    "neighbors",
-    "pairing",
-    "recipes",
-    "schedule",
-    "with_clean",
-]
-
-
-@pytest.mark.parametrize("name", DOCTESTS)
+# Those of `analysis` need models; test_analysis.py has them.
+@pytest.mark.parametrize("name", [name for name in DOCTESTS if not name.startswith("analysis.")])
 def test_docstring_examples_run(name):
     import tensorflow_probability as tfp
 
@@ -138,29 +150,57 @@ def test_docstring_examples_run(name):
 
 
 def run(script):
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
 
 
+USE = """
+import numpy as np
+from keras_mixup import mixup
+x, y = mixup(0.2, num_classes=3, seed=0)(np.ones((4, 2), "float32"), np.arange(4) % 3)
+assert y.shape == (4, 3)
+"""
+
+
+@pytest.mark.slow
 def test_import_loads_neither_tfp_nor_matplotlib():
-    """TensorFlow and Keras may load them; this package does not."""
+    """TensorFlow and Keras may load them; this package does not before it needs them."""
     script = (
-        "import sys, tensorflow, keras; before = set(sys.modules); import keras_mixup;"
+        "import sys, tensorflow, keras; before = set(sys.modules); import keras_mixup\n"
         "print({'tensorflow_probability', 'tf_keras', 'matplotlib'} & set(sys.modules) - before)"
     )
-    assert run(script).stdout.strip() == "set()"
+    assert run(script + USE).strip() == "set()"
 
 
-@pytest.mark.parametrize("missing", ["tensorflow_probability", "tf_keras"])
-def test_a_missing_sampler_says_what_to_install(missing):
-    script = f"""
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import keras_mixup, tensorflow_probability, keras, tensorflow",
+        "import tensorflow_probability, keras_mixup",
+    ],
+)
+def test_the_order_of_imports_does_not_matter(imports):
+    """TFP needs tf-keras, and Keras 2 or 3 is chosen by who comes first."""
+    run(imports + USE)
+
+
+@pytest.mark.slow
+def test_a_missing_sampler_says_what_to_install():
+    run("""
 import sys
-sys.modules[{missing!r}] = None
 import numpy as np
 from keras_mixup import mixup
 x, y = np.ones((4, 2), "float32"), np.ones((4, 3), "float32")
-mixup(0)(x, y)
-mixup(0.2)(x, y)
-"""
-    result = run(script)
-    assert result.returncode == 1
-    assert 'pip install "tensorflow-probability[tf]"' in result.stderr.splitlines()[-1]
+for missing in "tensorflow_probability", "tf_keras":
+    sys.modules[missing] = None
+    mixup(0)(x, y)
+    try:
+        mixup(0.2)(x, y)
+    except ImportError as error:
+        assert 'pip install "tensorflow-probability[tf]"' in str(error), error
+    else:
+        raise AssertionError(missing)
+    del sys.modules[missing]
+""")

@@ -74,7 +74,11 @@ def test_sample_weights_take_the_share_of_the_labels(recipe):
         np.testing.assert_allclose(w_mixed, np.asarray(y_mixed, "float64") @ weight, rtol=1e-5)
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES.values() if r.pairs], ids=[n for n, r in RECIPES.items() if r.pairs])
+@pytest.mark.parametrize(
+    "recipe",
+    [r for r in RECIPES.values() if r.pairs],
+    ids=[n for n, r in RECIPES.items() if r.pairs],
+)
 def test_partner_of_a_pair_is_the_second_one(recipe):
     """Every share is of example i of the first or of the second, and both come to be mixed."""
     x, y = provenance(6)

@@ -21,8 +21,7 @@ from keras_mixup._engine.fields import Batch, image_size
 from keras_mixup._interpolate import interpolate
 from keras_mixup._random import fraction, random_bits, split
 from keras_mixup._types import Nest, Seed, Size
-from keras_mixup.blend import BITS, Blend, Identity, Linear
-from keras_mixup.blend._base import as_blend
+from keras_mixup.blend import BITS, Blend, Identity, Linear, as_blend
 from keras_mixup.coefficient import Beta, Coefficient, Constant, as_coefficient
 from keras_mixup.label_share import LabelShare, as_label_share
 from keras_mixup.pairing import Pairing, Rotation, as_pairing

@@ -12,6 +12,7 @@ pixel are blended like images, by the same plan.
 
 from keras_mixup.blend._bands import Bands
 from keras_mixup.blend._base import BITS, Blend, FromFunction
+from keras_mixup.blend._base import as_blend as as_blend  # for the engine
 from keras_mixup.blend._box import Box, BoxRange, draw_box
 from keras_mixup.blend._fourier import Fourier
 from keras_mixup.blend._linear import Identity, Linear

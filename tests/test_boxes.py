@@ -1,0 +1,110 @@
+"""What becomes of bounding boxes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import head
+
+from keras_mixup import (
+    Plan,
+    WithClean,
+    cutmix,
+    cutmix_minmax,
+    fmix,
+    mixup,
+)
+
+SLICES = tf.data.Dataset.from_tensor_slices
+
+
+def boxes_data():
+    boxes = np.random.default_rng(0).random((4, 3, 4)).astype("float32")
+    labels = np.array([[1, 2, -1], [3, -1, -1], [-1, -1, -1], [5, 6, 7]])
+    return np.zeros((4, 8, 9, 3), "float32"), {"boxes": boxes, "labels": labels}
+
+
+@pytest.mark.parametrize("label_dtype", ["int64", "float32"])
+def test_boxes_become_the_weighted_union(label_dtype):
+    x, y = boxes_data()
+    y["labels"] = y["labels"].astype(label_dtype)
+    partner, lam = tf.constant([1, 2, 3, 0]), tf.constant([0.3, 1, 0, 0.5])
+    plan = Plan(partner, lam, tf.zeros([4, 8], tf.int32))
+    mixed = mixup(1.0).apply_plan((x, y), plan)[1]
+    assert mixed["boxes"].shape == (4, 6, 4)
+    np.testing.assert_array_equal(mixed["boxes"][0, 3:], y["boxes"][1])
+    np.testing.assert_allclose(mixed["weights"][0], [0.3, 0.3, 0, 0.7, 0, 0], rtol=1e-6)
+    np.testing.assert_array_equal(mixed["labels"][0], [1, 2, -1, 3, -1, -1])
+    np.testing.assert_array_equal(mixed["labels"][1], [3, -1, -1, -1, -1, -1])  # lam = 1
+    np.testing.assert_array_equal(mixed["labels"][2], [-1, -1, -1, 5, 6, 7])  # lam = 0
+    assert mixed["labels"].dtype == label_dtype
+    nothing = (mixed["labels"] == -1).numpy()
+    np.testing.assert_array_equal(mixed["weights"].numpy() == 0, nothing)
+
+
+def test_boxes_through_a_dataset_beside_another_output_and_mixed_twice():
+    x, y = boxes_data()
+    nested = {"found": y, "scene": np.arange(4)}
+    dataset = SLICES((x, nested)).batch(2).apply(mixup(1.0, num_classes=4, seed=0))
+    mixed = head(dataset)[1]
+    assert mixed["found"]["weights"].shape == (2, 6)
+    assert mixed["scene"].shape == (2, 4)
+    twice = head(dataset.apply(mixup(1.0, seed=1)))[1]["found"]
+    assert twice["boxes"].shape == (2, 12, 4)
+    assert twice["weights"].max() < 1
+
+
+def test_boxes_of_kerascv_and_labels_without_padding():
+    x, y = boxes_data()
+    named = {"boxes": y["boxes"], "classes": y["labels"]}
+    mixed = head(SLICES((x, named)).batch(2).apply(mixup(1.0, seed=0)))[1]
+    assert set(mixed) == {"boxes", "classes", "weights"}
+    named["classes"] = y["labels"].astype("uint8")
+    with pytest.raises(ValueError, match="signed numbers"):
+        SLICES((x, named)).batch(2).apply(mixup(1.0))
+
+
+def test_boxes_are_refused_where_nobody_knows_what_becomes_of_them():
+    x, y = boxes_data()
+    dataset = SLICES((x, y)).batch(2)
+    with pytest.raises(ValueError, match="their format must be known"):
+        dataset.apply(cutmix())
+    with pytest.raises(ValueError, match="what becomes of bounding boxes"):
+        dataset.apply(fmix())
+    with pytest.raises(ValueError, match="Received: bounding_box_format="):
+        cutmix(bounding_box_format="corners")
+
+
+def test_a_clean_twin_has_its_boxes_too():
+    x, y = boxes_data()
+    both = head(SLICES((x, y)).batch(2).apply(WithClean(mixup(1.0, seed=0))))[1]
+    assert both["boxes"].shape == (4, 6, 4)
+    np.testing.assert_array_equal(both["boxes"][::2, :3], y["boxes"][:2])
+    np.testing.assert_array_equal(both["labels"][::2, :3], y["labels"][:2])
+    np.testing.assert_array_equal(both["weights"][::2, 3:], 0)
+
+
+@pytest.mark.parametrize("make", [cutmix, cutmix_minmax])
+def test_a_pasted_box_hides_what_it_covers(make):
+    """One box around the left half, one around the right, of images that say whose pixel it is."""
+    x = np.zeros((2, 8, 10, 1), "float32")
+    x[1] = 1
+    y = {
+        "boxes": np.float32([[[0, 0, 5, 8], [5, 0, 10, 8]]] * 2),
+        "labels": np.array([[0, 1], [2, 3]]),
+    }
+    mix = make(bounding_box_format="xyxy")
+    for seed in range(20):
+        plan = mix.draw_plan((x, y), seed=(seed, 1))
+        mixed, boxes = mix.apply_plan((x, y), plan)
+        pasted = mixed[0, :, :, 0].numpy() == 1
+        corners, labels = boxes["boxes"][0].numpy(), boxes["labels"][0].numpy()
+        for k, (left, right) in enumerate([(0, 5), (5, 10)]):
+            half = pasted[:, left:right]
+            # Of the original what is not covered, of the partner what is to be seen.
+            kept, seen = 1 - half.mean(), half.mean()
+            assert (labels[k] == k) == (kept >= 0.1)
+            assert (labels[2 + k] == 2 + k) == (seen >= 0.1)
+            if labels[2 + k] != -1:
+                rows, columns = np.flatnonzero(half.any(1)), np.flatnonzero(half.any(0))
+                expected = [columns[0] + left, rows[0], columns[-1] + 1 + left, rows[-1] + 1]
+                np.testing.assert_array_equal(corners[2 + k], expected)

@@ -1,0 +1,100 @@
+"""Whose label it is."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import arrays, provenance, provenance_dataset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_mixup import (
+    Mix,
+    Plan,
+    coefficient,
+    label_share,
+    mixup,
+    remix,
+)
+
+SLICES = tf.data.Dataset.from_tensor_slices
+
+
+def remix_by_hand(lam, n_i, n_j, kappa, tau):
+    if n_i / n_j >= kappa and lam < tau:
+        return 0.0
+    if n_i / n_j <= 1 / kappa and 1 - lam < tau:
+        return 1.0
+    return lam
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=4, max_size=4),
+    st.floats(1, 10, width=32),
+    st.floats(0, 1, width=32),
+    st.integers(0, 2**31 - 1),
+)
+def test_remix_is_its_closed_form(counts, kappa, tau, seed):
+    rng = np.random.default_rng(seed)
+    a, b, lam = rng.integers(0, 4, 9), rng.integers(0, 4, 9), rng.random(9).astype("float32")
+    one_hot = np.eye(4, dtype="float32")
+    share = label_share.Remix(counts, kappa, tau)(*map(tf.constant, (lam, one_hot[a], one_hot[b])))
+    # In float32, as the counts' ratio is there.
+    n = np.float32(counts)
+    expected = [
+        remix_by_hand(lam_i, n[i], n[j], np.float32(kappa), np.float32(tau))
+        for lam_i, i, j in zip(lam, a, b)
+    ]
+    close_call = np.isclose(n[a] / n[b], kappa) | np.isclose(n[a] / n[b], 1 / kappa)
+    np.testing.assert_array_equal(share.numpy()[~close_call], np.float32(expected)[~close_call])
+
+
+def test_remix_mixes_inputs_plainly_and_weights_with_the_label():
+    x, y = provenance(3)
+    plan = Plan(tf.constant([1, 0, 2]), tf.constant([0.4, 0.4, 0.4]), tf.zeros([3, 8], tf.int32))
+    mix = remix([90, 10, 30], num_classes=3)
+    weights = np.float32([1, 3, 5])
+    x_mixed, y_mixed, w = mix.apply_plan((x, y, weights), plan)
+    np.testing.assert_allclose(x_mixed[0, 0, 0], [0.4, 0.6, 0], rtol=1e-6)
+    np.testing.assert_array_equal(y_mixed[0], [0, 1, 0])  # the minority keeps it
+    np.testing.assert_allclose(y_mixed[1], [0.6, 0.4, 0], rtol=1e-6)  # 1 - 0.4 is not below tau
+    assert w[0] == 3
+
+
+def test_inputs_only_takes_the_dominant_label():
+    mix = Mix(coefficient=coefficient.Beta(1.0), label_share=label_share.Dominant(), num_classes=8)
+    for x, y in arrays(provenance_dataset(8).batch(8).apply(mix)):
+        pixel = x.mean(axis=(1, 2))
+        np.testing.assert_array_equal(y, np.eye(8)[pixel.argmax(axis=1)])
+        assert ((pixel > 0.01) & (pixel < 0.99)).any()
+
+
+def test_label_smoothing_before_and_after_mixing_is_one():
+    """Both are linear, so `CategoricalCrossentropy(label_smoothing=...)` smooths before mixing."""
+    x, y = provenance(6)
+    one_hot, plan = np.eye(6, dtype="float32")[y], mixup(1.0).draw_plan((x, x[:, 0, 0]), (1, 2))
+    smooth = lambda labels: 0.9 * labels + 0.1 / 6  # noqa: E731
+    before = mixup(1.0).apply_plan((x, smooth(one_hot)), plan)[1]
+    after = smooth(mixup(1.0).apply_plan((x, one_hot), plan)[1])
+    np.testing.assert_allclose(before, after, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("make", "y"),
+    [
+        (lambda: remix([1, 2, 3], num_classes=4), np.arange(4)),
+        (lambda: remix([1, 2], num_classes=2), np.zeros((4, 5, 6), int)),
+        (lambda: remix([1, 2], num_classes=2), {"a": np.zeros(4, int), "b": np.zeros(4, int)}),
+    ],
+)
+def test_remix_refuses_what_it_cannot_weigh(make, y):
+    with pytest.raises(ValueError, match="Received: "):
+        SLICES((np.zeros((4, 5, 6, 3), "f"), y)).batch(4).apply(make())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [([1, 0], 3, 0.5), ([1, -2], 3, 0.5), ([1, 2], 0.5, 0.5), ([1, 2], 3, 1.5)],
+)
+def test_bad_remix_arguments(arguments):
+    with pytest.raises(ValueError, match="Received: "):
+        label_share.Remix(*arguments)

@@ -1,0 +1,308 @@
+"""`Mix`: its arguments, dtypes, the datasets it takes, and batches drawn by their number."""
+
+import gc
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import assert_equal, head
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_mixup import (
+    Mix,
+    blend,
+    choose,
+    coefficient,
+    cutmix,
+    mixup,
+    regmixup,
+    schedule,
+    shuffled_pairs,
+)
+
+SLICES = tf.data.Dataset.from_tensor_slices
+X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
+IDS = np.array([0, 1, 2, 0, 1, 2, 1])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_floats_keep_their_dtype(dtype):
+    x = tf.cast(X, dtype)
+    for mix in (mixup(1.0, num_classes=3, seed=0), cutmix(num_classes=3, seed=0)):
+        assert SLICES((x, IDS)).batch(4).apply(mix).element_spec[0].dtype == dtype
+        assert mix(x, IDS)[0].dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("recipe", "dtype", "expected"),
+    [
+        (mixup, None, "float32"),
+        (mixup, "uint8", "uint8"),
+        (mixup, "float16", "float16"),
+        (mixup, tf.bfloat16, "bfloat16"),
+        (cutmix, None, "uint8"),
+        (cutmix, "float32", "float32"),
+    ],
+)
+def test_uint8_images(recipe, dtype, expected):
+    mix = recipe(num_classes=3, seed=0, dtype=dtype)
+    x = X.astype("uint8")
+    assert SLICES((x, IDS)).batch(4).apply(mix).element_spec[0].dtype == expected
+    assert mix(x, IDS)[0].dtype == expected
+
+
+def test_numpy_scalars_are_numbers():
+    mix = mixup(
+        np.float32(0.5),
+        num_classes=np.int64(3),
+        seed=np.uint8(3),
+        probability=np.float64(0.5),
+        per_batch=np.bool_(True),
+    )
+    assert mix == mixup(0.5, num_classes=3, seed=3, probability=0.5, per_batch=True)
+    shuffled_pairs(np.int32(3), seed=np.int64(1))
+
+
+def test_unknown_cardinality_and_generators():
+    def generator():
+        yield from zip(X, IDS)
+
+    signature = (tf.TensorSpec([4, 5, 3]), tf.TensorSpec([], tf.int64))
+    dataset = tf.data.Dataset.from_generator(generator, output_signature=signature)
+    mixed = list(dataset.batch(3).apply(mixup(num_classes=3, seed=0)))
+    assert [len(y) for _, y in mixed] == [3, 3, 1]
+
+
+def test_batches_of_changing_size():
+    def generator():
+        for size in (3, 5, 0, 1, 5):
+            yield X[:size], IDS[:size]
+
+    signature = (tf.TensorSpec([None, 4, 5, 3]), tf.TensorSpec([None], tf.int64))
+    dataset = tf.data.Dataset.from_generator(generator, output_signature=signature)
+    for mixed in (dataset.apply, dataset.map):
+        result = mixed(mixup(num_classes=3, seed=0))
+        assert [y.shape for _, y in result] == [(3, 3), (5, 3), (0, 3), (1, 3), (5, 3)]
+
+
+def test_what_upstream_functions_own_stays_alive():
+    def build():
+        table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer([0, 1, 2], [2, 1, 0], tf.int64, tf.int64), 0
+        )
+        dataset = SLICES((X, IDS)).map(lambda x, y: (x, table.lookup(y)))
+        return dataset.batch(7).apply(mixup(0, num_classes=3))
+
+    dataset = build()
+    gc.collect()
+    np.testing.assert_array_equal(head(dataset)[1].argmax(axis=1), 2 - IDS)
+
+
+def backwards(batch_size, y, seed):
+    return tf.range(batch_size)[::-1]
+
+
+def test_a_custom_blend_that_xla_does_not_compile():
+    """Strings are nothing for XLA: the blend runs as plain ops, and does what it says."""
+
+    def through_text(x, x_partner, lam, seed):
+        (x,), (x_partner,) = x, x_partner
+        return [tf.strings.to_number(tf.strings.as_string(x + x_partner))], lam
+
+    mix = Mix(coefficient=coefficient.Constant(0.25), blend=through_text, num_classes=3, seed=0)
+    dataset = SLICES((X, IDS)).batch(7)
+    neighbour = Mix(blend=through_text, pairing=backwards, num_classes=3)
+    for use in (dataset.apply, dataset.map):
+        np.testing.assert_array_equal(head(use(neighbour))[0], X + X[::-1])
+        np.testing.assert_allclose(head(use(mix))[1].sum(axis=1), 1)
+        assert set(np.unique(head(use(mix))[1])) <= {0, 0.25, 0.75, 1}
+
+
+BAD_ARGUMENTS = [
+    (mixup, {"alpha": -0.1}, ValueError),
+    (mixup, {"alpha": float("nan")}, ValueError),
+    (mixup, {"alpha": float("inf")}, ValueError),
+    (mixup, {"alpha": True}, ValueError),
+    (mixup, {"alpha": None}, ValueError),
+    (mixup, {"alpha": "0.2"}, ValueError),
+    (mixup, {"probability": 1.1}, ValueError),
+    (mixup, {"probability": -0.1}, ValueError),
+    (mixup, {"probability": "always"}, ValueError),
+    (mixup, {"per_batch": 1}, TypeError),
+    (mixup, {"seed": 1.0}, ValueError),
+    (mixup, {"seed": True}, ValueError),
+    (mixup, {"seed": "0"}, ValueError),
+    (mixup, {"seed": 2**64}, ValueError),
+    (mixup, {"num_classes": 0}, ValueError),
+    (mixup, {"num_classes": 10.0}, ValueError),
+    (mixup, {"num_classes": {"a": "ten"}}, ValueError),
+    (mixup, {"keep": "id"}, TypeError),
+    (mixup, {"keep": (1,)}, TypeError),
+    (mixup, {"dtype": "int32"}, ValueError),
+    (mixup, {"dtype": "no dtype"}, ValueError),
+    (mixup, {"pairing": "roll"}, TypeError),
+    (cutmix, {"alpha": -1}, ValueError),
+    (cutmix, {"dtype": "string"}, ValueError),
+    (cutmix, {"data_format": "NHWC"}, ValueError),
+    (cutmix, {"data_format": None}, ValueError),
+    (Mix, {"coefficient": 0.5}, TypeError),
+    (Mix, {"blend": blend.Linear}, TypeError),
+    (shuffled_pairs, {"buffer_size": 0}, ValueError),
+    (shuffled_pairs, {"buffer_size": 10.0}, ValueError),
+    (shuffled_pairs, {"buffer_size": 10, "seed": "1"}, ValueError),
+    (coefficient.Constant, {"lam": 1.5}, ValueError),
+    (coefficient.Sometimes, {"coefficient": coefficient.Beta(1), "probability": 2}, ValueError),
+    (coefficient.FromDistribution, {"distribution": 0.5}, TypeError),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "error"),
+    BAD_ARGUMENTS,
+    ids=[f"{f.__name__}-{a}" for f, a, _ in BAD_ARGUMENTS],
+)
+def test_bad_arguments_are_refused_at_construction(function, arguments, error):
+    with pytest.raises(error, match="Received: "):
+        function(**arguments)
+
+
+def test_optional_arguments_are_keyword_only():
+    with pytest.raises(TypeError):
+        mixup(0.2, 10)
+    with pytest.raises(TypeError):
+        cutmix(1.0, 10)
+
+
+@given(
+    batch=st.integers(2, 5),
+    classes=st.integers(2, 6),
+    structure=st.sampled_from(["single", "dict", "tuple"]),
+    labels=st.sampled_from(["ids", "column", "one_hot", "regression", "tokens"]),
+    weighted=st.booleans(),
+    box=st.booleans(),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=60)
+def test_any_structure_against_loops(batch, classes, structure, labels, weighted, box, seed):
+    rng = np.random.default_rng(seed)
+    image = rng.random((batch, 4, 5, 3)).astype("float32")
+    ids = rng.integers(0, classes, batch)
+    one_hot = np.eye(classes, dtype="float32")[ids]
+    y, dense = {
+        "ids": (ids, one_hot),
+        "column": (ids[:, None].astype("uint8"), one_hot),
+        "one_hot": (one_hot.astype("float64"), one_hot),
+        "regression": (rng.random(batch).astype("float32"),) * 2,
+        "tokens": (rng.random((batch, 7, classes)).astype("float32"),) * 2,
+    }[labels]
+    x = {"single": image, "dict": {"b": image, "a": image + 1}, "tuple": (image, image * 2)}[
+        structure
+    ]
+    weight = rng.random(batch).astype("float32")
+    element = (x, y, weight) if weighted else (x, y)
+    num_classes = classes if labels in ("ids", "column") else None
+    mix = (cutmix if box else mixup)(1.0, num_classes=num_classes)
+    plan = mix.draw_plan(element, seed=(seed, 1))
+    result = mix.apply_plan(element, plan)
+    tf.nest.assert_same_structure(result[0], x)
+
+    partner = plan.partner.numpy()
+    share = plan.lam.numpy()
+    if box:
+        tensors = tf.constant(image), tf.constant(image[partner])
+        _, share = mix.method.blend(*tensors, plan.lam, plan.seed)
+        share = share.numpy()
+    for i in range(batch):
+        expected = share[i] * dense[i] + (1 - share[i]) * dense[partner[i]]
+        np.testing.assert_allclose(result[1][i], expected, atol=1e-6)
+        if weighted:
+            expected = share[i] * weight[i] + (1 - share[i]) * weight[partner[i]]
+            np.testing.assert_allclose(result[2][i], expected, atol=1e-6)
+        if not box:
+            for leaf, mixed in zip(tf.nest.flatten(x), tf.nest.flatten(result[0])):
+                expected = share[i] * leaf[i] + (1 - share[i]) * leaf[partner[i]]
+                np.testing.assert_allclose(mixed[i], expected, atol=1e-6)
+
+
+SIZE = 4
+BATCHES = 24
+
+
+def training():
+    """Every batch holds its own number, and a class of its own for each example."""
+    numbers = np.repeat(np.arange(BATCHES, dtype="float32"), SIZE)
+    x = np.broadcast_to(numbers[:, None, None, None], (BATCHES * SIZE, 3, 5, 1))
+    y = np.tile(np.arange(SIZE), BATCHES)
+    return tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(SIZE)
+
+
+def of_workers(mix, workers, start=0):
+    """The global batches of a training that so many workers share, in order."""
+    shares = []
+    for worker in range(workers):
+        mine = training().skip(start).shard(workers, worker)
+        mine = mine.apply(mix.indexed(start=start + worker, stride=workers))
+        shares.append(mine.take((BATCHES - start) // workers).as_numpy_iterator())
+    return [next(shares[k % workers]) for k in range(BATCHES - start)]
+
+
+MIXES = {
+    "mixup": mixup(1.0, num_classes=SIZE, seed=3),
+    "regmixup": regmixup(num_classes=SIZE, seed=3),
+    "choose": choose(mixup(1.0, num_classes=SIZE), cutmix(num_classes=SIZE), seed=3),
+    "schedule": mixup(1.0, num_classes=SIZE, seed=3, probability=schedule.Window(start=7, stop=15)),
+}
+
+
+@pytest.mark.parametrize("name", MIXES)
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_any_number_of_workers_makes_the_same_global_batches(name, workers):
+    assert_equal(of_workers(MIXES[name], 1), of_workers(MIXES[name], workers))
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_a_training_that_starts_again_goes_on_as_if_it_had_not_stopped(name):
+    assert_equal(of_workers(MIXES[name], 1)[8:], of_workers(MIXES[name], 2, start=8))
+
+
+def test_every_batch_has_its_own_draws():
+    labels = [y for _, y in of_workers(MIXES["mixup"], 1)]
+    assert len({y.tobytes() for y in labels}) == BATCHES
+
+
+def test_the_step_of_a_schedule_is_the_number_of_the_batch():
+    mixed = [not np.array_equal(y, np.eye(SIZE)) for _, y in of_workers(MIXES["schedule"], 3)]
+    assert mixed == [7 <= number < 15 for number in range(BATCHES)]
+
+
+def test_the_global_seed_changes_nothing():
+    def run(seed):
+        tf.random.set_seed(seed)
+        try:
+            return of_workers(MIXES["mixup"], 1)
+        finally:
+            tf.random.set_seed(0)
+            tf.compat.v1.random.set_random_seed(None)
+
+    assert_equal(run(1), run(2))
+
+
+@pytest.mark.parametrize(
+    ("mix", "arguments", "message"),
+    [
+        (mixup(seed=1), {"start": -1}, "`start` must be an integer, at least 0"),
+        (mixup(seed=1), {"start": 0.0}, "`start` must be an integer"),
+        (mixup(seed=1), {"stride": 0}, "`stride` must be an integer, at least 1"),
+        (mixup(), {}, "Give the mix a seed"),
+    ],
+)
+def test_bad_numbers_are_refused(mix, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mix.indexed(**arguments)
+
+
+def test_a_schedule_still_needs_an_endless_dataset():
+    finite = training().take(3)
+    with pytest.raises(ValueError, match="endless"):
+        finite.apply(MIXES["schedule"].indexed())
