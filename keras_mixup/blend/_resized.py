@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._boxes import Rectangle
 from keras_mixup._config import argument
-from keras_mixup._interpolate import compute_dtype
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
 from keras_mixup.blend._images import (
     canvas,
     common_size,
+    in_one_pass,
     kept_share,
     paste,
     place_inside,
-    positions,
     reshape_like,
 )
 
@@ -35,7 +34,8 @@ class Resized(Blend):
     the partner at row (i - top + 1/2) H / h - 1/2. The share of the original is
     1 - (pixels of the box) / (H W). A video has the same box in every frame.
 
-    Floats keep their dtype; float16 and bfloat16 are resized in float32.
+    Floats keep their dtype; all are resized in float32, also float64. XLA has no such op: this
+    blend is not compiled whole.
 
     Args:
         dtype: what integer images are returned in; None keeps uint8, rounded to nearest.
@@ -51,7 +51,6 @@ class Resized(Blend):
     """
 
     dtype: str | None = argument(_arguments.output_dtype, None)
-    supports_jit: ClassVar[bool] = True
     grid: ClassVar[Literal["image"]] = "image"
 
     def __call__(
@@ -63,9 +62,14 @@ class Resized(Blend):
 
         def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             dtype = pixel_dtype(a, self.dtype)
-            return paste(as_dtype(a, dtype), as_dtype(_shrunk_into(box, b), dtype), box)
+            return in_one_pass(_pasted, dtype, tf.cast(a, dtype), _shrunk_into(box, b), *box)
 
         return tf.nest.map_structure(mix, x, x_partner), kept_share(box, height, width)
+
+
+def _pasted(x: tf.Tensor, small: tf.Tensor, *edges: tf.Tensor) -> tf.Tensor:
+    """`x` with the box filled by what was made small, rounded where `x` holds integers."""
+    return paste(x, as_dtype(small, x.dtype), Rectangle(*edges))
 
 
 def _side(lam: tf.Tensor, size: Size) -> tf.Tensor:
@@ -75,41 +79,28 @@ def _side(lam: tf.Tensor, size: Size) -> tf.Tensor:
 
 
 def _shrunk_into(box: Rectangle, x: tf.Tensor) -> tf.Tensor:
-    """`x` resized into the box, of the shape of `x`, without meaning outside the box.
-
-    Rows first, then columns: a row is contiguous, and gathering it is a copy.
-    """
+    """`x` resized into the box: float32, of the shape of `x`, without meaning outside the box."""
     planes, height, width, values = canvas(x)
-    dtype = compute_dtype(x)
-
-    def lerp(images: tf.Tensor, source: _Source, axis: int, shape: list[Size]) -> tf.Tensor:
-        near, far = (
-            tf.cast(tf.gather(images, index, axis=axis, batch_dims=1), dtype)
-            for index in (source.near, source.far)
-        )
-        return near + (far - near) * tf.reshape(tf.cast(source.weight, dtype), shape)
-
-    rows = tf.reshape(x, [-1, planes, height, width * values])
-    rows = lerp(rows, _source(box.top, box.bottom, height), 2, [-1, 1, height, 1])
-    images = tf.reshape(rows, [-1, planes, height, width, values])
-    images = lerp(images, _source(box.left, box.right, width), 3, [-1, 1, 1, width, 1])
-    return reshape_like(images, x)
+    images = tf.reshape(x, [-1, height, width, values])
+    if x.dtype != tf.uint8:
+        images = tf.cast(images, tf.float32)
+    top, bottom = _source(box.top, box.bottom, height)
+    left, right = _source(box.left, box.right, width)
+    corners = tf.repeat(tf.stack([top, left, bottom, right], axis=1), planes, axis=0)
+    every = tf.range(tf.shape(images)[0])
+    small = tf.image.crop_and_resize(images, corners, every, [height, width])
+    return reshape_like(small, x)
 
 
-class _Source(NamedTuple):
-    """Between which two pixels of the source each pixel of the output lies, all `[B, size]`."""
+def _source(start: tf.Tensor, stop: tf.Tensor, size: Size) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the first and the last pixel of the output lie in the source, as parts of size - 1.
 
-    near: tf.Tensor
-    far: tf.Tensor
-    weight: tf.Tensor
-
-
-def _source(start: tf.Tensor, stop: tf.Tensor, size: Size) -> _Source:
-    """Pixel i of an interval shows the source at (i - start + 1/2) size / (stop - start) - 1/2."""
-    length = tf.expand_dims(tf.maximum(stop - start, 1), 1)
-    # In units of 1 / (2 length), so that all but the last division is exact.
-    place = (2 * (positions(size) - tf.expand_dims(start, 1)) + 1) * size - length
-    place = tf.clip_by_value(place, 0, 2 * length * (size - 1))
-    near = place // (2 * length)
-    weight = tf.cast(place % (2 * length), tf.float32) / tf.cast(2 * length, tf.float32)
-    return _Source(near, tf.minimum(near + 1, size - 1), weight)
+    That is how `crop_and_resize` takes them; it spaces the pixels between evenly.
+    """
+    # In float64, because graphs reorder the arithmetic: the float32 result is then the same.
+    pixels = tf.cast(size, tf.float64)
+    ratio = pixels / tf.cast(tf.maximum(stop - start, 1), tf.float64)
+    last = tf.maximum(pixels - 1, 1)
+    first = (0.5 - tf.cast(start, tf.float64)) * ratio - 0.5
+    ends = first / last, (first + (pixels - 1) * ratio) / last
+    return tf.cast(ends[0], tf.float32), tf.cast(ends[1], tf.float32)
