@@ -166,6 +166,7 @@ class BoundingBoxes(Field):
             corners = to_corners(corners, self.box_format, *image_size(batch))
         real = labels != -1 if labels.shape.rank == 2 else tf.reduce_any(labels > 0, axis=-1)
         weights = as_floats(leaf.get("weights", real))
+        _assert_one_count([corners, labels, weights])
         return Boxes(corners, labels, tf.where(real, weights, tf.zeros([], weights.dtype)))
 
     def restore(self, value: Boxes, leaf: Any, batch: Batch) -> Any:
@@ -181,6 +182,21 @@ class BoundingBoxes(Field):
     @staticmethod
     def _labels(leaf: Any) -> str:
         return "labels" if "labels" in leaf else "classes"
+
+
+def _assert_one_count(parts: Sequence[tf.Tensor]) -> None:
+    """An `InvalidArgumentError` where numbers of boxes turn out to differ."""
+    if all(part.shape[1] is not None for part in parts):
+        return  # compared when the dataset was built
+    counts = tf.stack([tf.shape(part)[1] for part in parts])
+    tf.raw_ops.Assert(
+        condition=tf.reduce_all(counts == counts[0]),
+        data=[
+            "Bounding boxes, their labels and their weights must agree in the number of boxes. "
+            "Pad them to one. Received: numbers=",
+            counts,
+        ],
+    )
 
 
 def as_floats(numbers: tf.Tensor) -> tf.Tensor:

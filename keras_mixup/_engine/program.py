@@ -19,6 +19,7 @@ def program(method: Method, fields: tuple[Field, ...]) -> Program:
     """The function that mixes the leaves of an element as a plan says."""
 
     def mix(first: list[Any], second: list[Any] | None, plan: Any) -> Any:
+        first, second = _of_one_batch_size(first, second)
         ranges = id_ranges(first, fields)
         batch = canonical(first, fields)
         if second is None:
@@ -27,6 +28,7 @@ def program(method: Method, fields: tuple[Field, ...]) -> Program:
         else:
             ranges += id_ranges(second, fields)
             batch_partner = canonical(second, fields)
+            _assert_same_shapes(batch, batch_partner)
         _assert_one_size(batch, batch_partner, method)
         mixed = method.mix(batch, batch_partner, plan)
         return restored(mixed, first, fields), ranges
@@ -42,6 +44,47 @@ def compiled_program(method: Method, fields: tuple[Field, ...]) -> Program:
     program: with one each, a mix left 2.4 MiB behind.
     """
     return tf.function(program(method, fields), jit_compile=True, autograph=False)
+
+
+def _of_one_batch_size(*halves: list[Any] | None) -> Any:
+    """The leaves as they are; an `InvalidArgumentError` where batch sizes turn out to differ.
+
+    A batch of one would be broadcast. By a reshape, because XLA drops assertions, while it knows
+    all sizes when it compiles; so this costs a compiled program nothing.
+    """
+    tensors = tf.nest.flatten(halves)
+    known = {leaf.shape[0] for leaf in tensors if leaf is not None}
+    if len(known) == 1 and None not in known:
+        return halves
+    size = max(known - {None}, default=None)
+    size = tf.shape(tensors[0])[0] if size is None else size
+
+    def checked(leaf: Any) -> Any:
+        if leaf is None or leaf.shape.rank == 1:
+            return leaf if leaf is None else tf.reshape(leaf, [size])
+        trailing = leaf.shape[1:]
+        static = trailing.is_fully_defined()
+        shape = [size, *(trailing if static else tf.unstack(tf.shape(leaf)[1:]))]
+        return tf.reshape(leaf, shape)
+
+    return tf.nest.map_structure(checked, halves)
+
+
+def _assert_same_shapes(batch: Batch, partner: Batch) -> None:
+    """An `InvalidArgumentError` where the halves of a pair turn out to differ in size."""
+    for one, other in zip(tf.nest.flatten(batch[:3]), tf.nest.flatten(partner[:3])):
+        if one.shape[1:].is_fully_defined() and other.shape[1:].is_fully_defined():
+            continue  # compared when the dataset was built
+        shapes = tf.shape(one), tf.shape(other)
+        tf.raw_ops.Assert(
+            condition=tf.reduce_all(shapes[0] == shapes[1]),
+            data=[
+                "The examples of a pair must have the same shapes. Resize or pad them. "
+                "Received: shapes=",
+                *shapes,
+            ],
+            summarize=one.shape.rank,
+        )
 
 
 def _assert_one_size(batch: Batch, partner: Batch, method: Method) -> None:

@@ -48,12 +48,12 @@ def _is_array(value: Any) -> bool:
 
 
 def fingerprint(leaves: Any) -> tf.Tensor:
-    """An int64 scalar that depends on the contents of a batch, and on nothing else."""
+    """An int64 scalar that depends on a batch, in its order, and on nothing else."""
     return tf.add_n([_hash(leaf) for leaf in tf.nest.flatten(leaves) if leaf is not None])
 
 
 def _hash(leaf: tf.Tensor) -> tf.Tensor:
-    """The sum of a hash of some values of each example."""
+    """A hash of some values of each example, of all of them in their order."""
     trailing = leaf.shape[1:]
     if trailing.is_fully_defined() and trailing.num_elements() > _FINGERPRINTED:
         # Values are left out along the first axes, so that what is read lies together.
@@ -64,4 +64,5 @@ def _hash(leaf: tf.Tensor) -> tf.Tensor:
             apart //= steps[-1]
         leaf = leaf[(slice(None), *(slice(None, None, step) for step in steps))]
     hashes = tf.raw_ops.Fingerprint(data=leaf, method="farmhash64")  # uint8 [B, 8]
-    return tf.reduce_sum(tf.bitcast(hashes, tf.int64))
+    # The sum of the running sums: the k-th example from the end counts k times.
+    return tf.reduce_sum(tf.cumsum(tf.bitcast(hashes, tf.int64)))
