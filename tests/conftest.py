@@ -15,7 +15,10 @@ settings.register_profile("keras_mixup", deadline=None, max_examples=40, derando
 settings.load_profile("keras_mixup")
 
 
-@pytest.fixture(params=RECIPES)
+# All tests of a recipe in one process, which then compiles its programs once.
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in RECIPES]
+)
 def recipe(request):
     return RECIPES[request.param]
 

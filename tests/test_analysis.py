@@ -365,7 +365,12 @@ def results():
     return {**found, "label_noise": errors.result}
 
 
-@pytest.fixture(params=[*MEASURES, "temperature", "reliability", "label_noise"])
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.xdist_group("results"))
+        for name in (*MEASURES, "temperature", "reliability", "label_noise")
+    ]
+)
 def result(request):
     return results()[request.param]
 
