@@ -255,12 +255,14 @@ def train(folder, step_seen=lambda step: None):
 
         def call(self, x, training=False):
             if training:
-                here = keras.ops.arange(RESUME_STEPS * RESUME_EPOCHS)[:, None] == self.count
-                self.seen.assign(keras.ops.where(here, x[0], self.seen))
+                seen, count = map(keras.ops.convert_to_tensor, (self.seen, self.count))
+                here = keras.ops.arange(self.seen.shape[0])[:, None] == count
+                self.seen.assign(keras.ops.where(here, x[0], seen))
                 self.count.assign_add(1)
             return x
 
-    keras.utils.set_random_seed(os.getpid())
+    # The order that `shuffle` makes depends on the global seed as well as on its own.
+    keras.utils.set_random_seed(0)
     initial = {"kernel_initializer": keras.initializers.GlorotUniform(seed=1)}
     # PyTorch's Dropout draws from PyTorch's global generator.
     dropout = [] if keras.backend.backend() == "torch" else [keras.layers.Dropout(0.5, seed=3)]
@@ -272,7 +274,9 @@ def train(folder, step_seen=lambda step: None):
     backup = callbacks.BackupAndResume(pathlib.Path(folder) / "backup")
     step = backup.resume(model)
     count = iter(range(step + 1, 10**6))
-    tell = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: step_seen(next(count)))
+    tell = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda *_, **__: step_seen(next(count))
+    )
     model.fit(
         resume_data(step),
         epochs=RESUME_EPOCHS,
