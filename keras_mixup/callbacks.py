@@ -25,7 +25,15 @@ class BackupAndResume(keras.callbacks.Callback):
     ```python
     backup = callbacks.BackupAndResume("backup")
     step = backup.resume(model)  # 0 in a new training
-    train = data.skip(step).apply(mix.indexed(start=step))
+
+
+    def epoch(number):
+        data = ds.shuffle(50_000, seed=number, reshuffle_each_iteration=False)
+        return data.batch(128, drop_remainder=True)
+
+
+    epochs = tf.data.Dataset.range(step // steps, 2**63 - 1).flat_map(epoch).repeat()
+    train = epochs.apply(mix.indexed(start=step))
     model.fit(
         train,
         epochs=30,
@@ -35,9 +43,9 @@ class BackupAndResume(keras.callbacks.Callback):
     )
     ```
 
-    `data` must be the same endless dataset in every run: `shuffle` with a seed, `repeat`, `batch`.
-    What follows the last backup is trained again, with the same batches. With `repeat` an epoch may
-    be as short as you like.
+    The pipeline counts batches from the start of the training, and so must be endless, or hold all
+    epochs. What follows the last backup is trained again, with the same batches. An epoch may be as
+    short as you like: `steps` need not go through all the data.
 
     A backup holds the weights, the state of the optimizer, the number of batches trained on, and
     the states of all `keras.random.SeedGenerator`s, such as those of `Dropout`. It appears under
@@ -102,12 +110,14 @@ class BackupAndResume(keras.callbacks.Callback):
                 built=model.built,
                 compiled=model.compiled,
             )
+        # Without a backup too: Keras may take a batch of the data, before the training, where the
+        # optimizer is not built, and both runs should use the data alike.
+        model.optimizer.build(model.trainable_variables)
         self._resumed, self._step = model, 0
         steps = self._steps()
         if steps:
             self._step = steps[-1]
             folder = self._folder(self._step)
-            model.optimizer.build(model.trainable_variables)
             model.load_weights(os.path.join(folder, "model.weights.h5"))
             _restore_seeds(model, os.path.join(folder, "seeds.npz"))
         return self._step

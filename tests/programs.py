@@ -175,14 +175,14 @@ def multi_worker(folder):
     options.experimental_distribute.auto_shard_policy = policies.DATA
     batches = iter(strategy.experimental_distribute_dataset(mixed.with_options(options)))
     with strategy.scope():
-        weights = tf.Variable(tf.zeros([1, SIZE]), aggregation=tf.VariableAggregation.SUM)
+        weights = tf.Variable(tf.zeros([1, SIZE]), aggregation=tf.VariableAggregation.MEAN)
 
     @tf.function
     def step(x, y):
         def local(x, y):
             gradient = tf.matmul(x, tf.matmul(x, weights) - y, transpose_a=True)
             total = tf.distribute.get_replica_context().all_reduce("sum", gradient)
-            weights.assign_sub(1e-5 * total / 2)
+            weights.assign_sub(1e-5 * total)
 
         strategy.run(local, (x, y))
 
@@ -230,10 +230,14 @@ def resume_data(step=0):
 
     from keras_mixup import mixup
 
-    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
-    data = tf.data.Dataset.from_tensor_slices((x, np.arange(40) % SIZE))
-    data = data.shuffle(40, seed=1).repeat().batch(8).skip(step)
-    return data.apply(mixup(1.0, num_classes=SIZE, seed=2).indexed(start=step))
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
+    data = tf.data.Dataset.from_tensor_slices((x, np.arange(30) % SIZE))
+
+    def epoch(number):
+        return data.shuffle(30, seed=number, reshuffle_each_iteration=False).batch(8)
+
+    epochs = tf.data.Dataset.range(step // RESUME_STEPS, 2**63 - 1).flat_map(epoch).repeat()
+    return epochs.apply(mixup(1.0, num_classes=SIZE, seed=2).indexed(start=step))
 
 
 def train(folder, step_seen=lambda step: None):

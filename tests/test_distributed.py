@@ -310,7 +310,7 @@ def test_several_workers_under_a_strategy(files, tmp_path):
         shares = [result["shares"][step] for result in found]
         np.testing.assert_array_equal(np.concatenate([share[0] for share in shares]), x)
         np.testing.assert_array_equal(np.concatenate([share[1] for share in shares]), y)
-        weights -= np.float32(1e-5) * x.T @ (x @ weights - y) / 2
+        weights -= np.float32(1e-5) * x.T @ (x @ weights - y)
     for result in found:
         # Sums in another order.
         np.testing.assert_allclose(result["weights"], weights, rtol=1e-4)

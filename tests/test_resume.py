@@ -12,9 +12,6 @@ from programs import RESUME_EPOCHS, RESUME_STEPS, finish, program, resume_data
 
 from keras_mixup import callbacks, mixup
 
-# Keras's own, when it writes weights.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("backend", "kills"), [("tensorflow", 10), ("jax", 3), ("torch", 3)])
@@ -41,6 +38,36 @@ def test_a_killed_training_ends_like_one_that_was_not(backend, kills, tmp_path):
     batches = resume_data().take(total).as_numpy_iterator()
     np.testing.assert_array_equal(weights["arr_0"], [x[0] for x, _ in batches])
     assert not (tmp_path / "killed" / "backup").exists()
+
+
+def order(data):
+    return [x.tobytes() for x in data.as_numpy_iterator()]
+
+
+def test_the_order_of_a_resumed_shuffle():
+    """What the docs say of TensorFlow's `shuffle`."""
+
+    def shuffled():
+        return tf.data.Dataset.range(20).shuffle(20, seed=1).repeat().batch(5)
+
+    assert order(shuffled().take(12))[7:] == order(shuffled().skip(7).take(5))
+    used = shuffled()
+    next(iter(used))
+    assert order(used.take(12)) != order(shuffled().take(12))
+
+    def epochs(first):
+        def epoch(number):
+            data = tf.data.Dataset.range(20)
+            return data.shuffle(20, seed=number, reshuffle_each_iteration=False).batch(5)
+
+        return tf.data.Dataset.range(first, 2**63 - 1).flat_map(epoch).repeat()
+
+    used = epochs(0)
+    next(iter(used))
+    found = order(used.take(12))
+    assert found[8:] == order(epochs(2).take(4))
+    assert len(set(found)) == 12
+    assert epochs(0).cardinality() == tf.data.INFINITE_CARDINALITY
 
 
 STEPS = 3
