@@ -25,15 +25,7 @@ class BackupAndResume(keras.callbacks.Callback):
     ```python
     backup = callbacks.BackupAndResume("backup")
     step = backup.resume(model)  # 0 in a new training
-
-
-    def epoch(number):
-        data = ds.shuffle(50_000, seed=number, reshuffle_each_iteration=False)
-        return data.batch(128, drop_remainder=True)
-
-
-    epochs = tf.data.Dataset.range(step // steps, 2**63 - 1).flat_map(epoch).repeat()
-    train = epochs.apply(mix.indexed(start=step))
+    train = batches(start=step).apply(mix.indexed(start=step))
     model.fit(
         train,
         epochs=30,
@@ -43,9 +35,10 @@ class BackupAndResume(keras.callbacks.Callback):
     )
     ```
 
-    The pipeline counts batches from the start of the training, and so must be endless, or hold all
-    epochs. What follows the last backup is trained again, with the same batches. An epoch may be as
-    short as you like: `steps` need not go through all the data.
+    `batches(start)` returns the endless batches of the training from number `start` on. The page
+    on scaling has one, and says when `data.skip(start)` is as good. What follows the last backup
+    is trained again, with the same batches. An epoch may be as short as you like: `steps` need not
+    go through all the data.
 
     A backup holds the weights, the state of the optimizer, the number of batches trained on, and
     the states of all `keras.random.SeedGenerator`s, such as those of `Dropout`. It appears under

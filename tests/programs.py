@@ -223,21 +223,22 @@ def mirrored():
 RESUME_STEPS, RESUME_EPOCHS = 4, 15
 
 
-def resume_data(step=0):
-    """Batches `step` and later of a training, shuffled anew in every epoch."""
+def resume_data(step=0, count=30, size=8):
+    """Batches `step` and later of a training, in another order for every epoch of the data."""
     import numpy as np
     import tensorflow as tf
 
     from keras_mixup import mixup
 
-    x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
-    data = tf.data.Dataset.from_tensor_slices((x, np.arange(30) % SIZE))
+    x = np.random.default_rng(0).normal(size=(count, 3)).astype("float32")
 
-    def epoch(number):
-        return data.shuffle(30, seed=number, reshuffle_each_iteration=False).batch(8)
+    def example(position):
+        key = [tf.constant(1, tf.int64), position // count]
+        number = tf.random.experimental.index_shuffle(position % count, key, count - 1)
+        return tf.gather(x, number), number % SIZE
 
-    epochs = tf.data.Dataset.range(step // RESUME_STEPS, 2**63 - 1).flat_map(epoch).repeat()
-    return epochs.apply(mixup(1.0, num_classes=SIZE, seed=2).indexed(start=step))
+    data = tf.data.Dataset.range(step * size, 2**63 - 1).map(example).batch(size).repeat()
+    return data.apply(mixup(1.0, num_classes=SIZE, seed=2).indexed(start=step))
 
 
 def train(folder, step_seen=lambda step: None):
@@ -265,8 +266,7 @@ def train(folder, step_seen=lambda step: None):
                 self.count.assign_add(1)
             return x
 
-    # The order that `shuffle` makes depends on the global seed as well as on its own.
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(os.getpid())
     initial = {"kernel_initializer": keras.initializers.GlorotUniform(seed=1)}
     # PyTorch's Dropout draws from PyTorch's global generator.
     dropout = [] if keras.backend.backend() == "torch" else [keras.layers.Dropout(0.5, seed=3)]

@@ -260,8 +260,6 @@ def test_a_service_of_processes(files):
     with service() as address:
         for policy, expected in (("FILE_OR_DATA", ONCE), ("DYNAMIC", ONCE), ("OFF", TWICE)):
             for name, use in USES.items():
-                if (policy, name) == ("DYNAMIC", "pairs"):
-                    continue  # TensorFlow splits both streams, each in its own way
                 mixed = use(sources(files)["parallel"])
                 assert numbers(shared(address, policy, mixed)) == expected, (policy, name)
 
