@@ -5,7 +5,9 @@ import copy
 import json
 import multiprocessing
 import os
+import pathlib
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -20,12 +22,14 @@ from programs import (
     program,
     service,
     sources,
+    started,
     worker_server,
     write_records,
 )
 
 from keras_mixup import mixup, regmixup, shuffled_pairs
 
+ROOT = pathlib.Path(__file__).parent.parent
 SERVICE = tf.data.experimental.service
 
 
@@ -325,6 +329,37 @@ def test_replicas_in_one_process():
             assert len(rows) == 2 * SIZE
             assert all(rows[::2])
             assert not any(rows[1::2])
+
+
+EXAMPLE_SCRIPTS = {
+    "tf_data_service": ("tensorflow", "16 batches of two workers"),
+    "keras_jax": ("jax", "30 batches of 2 processes"),
+    "pytorch_ddp": ("torch", "80 batches of 2 ranks"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLE_SCRIPTS)
+def test_examples_make_the_batches_of_one_process(name, tmp_path):
+    module, what = EXAMPLE_SCRIPTS[name]
+    pytest.importorskip(module)
+    script = ROOT / "examples" / "distributed" / f"{name}.py"
+    # A session of its own, so that its processes end with it even if it is stopped.
+    with started(script, cwd=tmp_path, start_new_session=True) as process:
+        try:
+            assert f"{what}; equal to those of one process: True" in finish(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_service_runs(tmp_path):
+    arguments = ["--rounds", 1, "--seconds", 0.1, "--batch", 2, "--side", 16]
+    with started(ROOT / "benchmarks" / "service.py", *arguments, cwd=tmp_path) as process:
+        tables = finish(process)
+    assert "batches/s (min to max) | no service | 1 worker | 2 workers |" in tables
+    assert "us per batch (min to max) | plain stream | apply |" in tables
 
 
 def test_global_seeds_change_no_seeded_draw():
