@@ -3,6 +3,7 @@
 from keras_mixup import (
     analysis,
     blend,
+    callbacks,
     coefficient,
     label_share,
     metrics,
@@ -34,6 +35,7 @@ __all__ = [
     "WithClean",
     "analysis",
     "blend",
+    "callbacks",
     "choose",
     "class_weights",
     "cmixup",

@@ -12,7 +12,7 @@ import keras_mixup
 
 ROOT = pathlib.Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PAGES = ["docs/data.md", "docs/schedules.md", "docs/imbalance.md"]
+PAGES = ["docs/data.md", "docs/schedules.md", "docs/imbalance.md", "docs/scaling.md"]
 
 
 def namespace():

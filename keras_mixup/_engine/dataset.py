@@ -25,8 +25,13 @@ def check_endless(dataset: tf.data.Dataset) -> None:
         )
 
 
-def counted(salts: tf.data.Dataset, start: int = 0, stride: int = 1) -> tf.data.Dataset:
-    """An endless dataset of `(index, salt)`, both int64; index k is `start + k * stride`."""
+def counted(salts: tf.data.Dataset | None, start: int = 0, stride: int = 1) -> tf.data.Dataset:
+    """An endless dataset of `(index, salt)`, both int64; index k is `start + k * stride`.
+
+    Without `salts`, every salt is 0.
+    """
+    if salts is None:
+        salts = tf.data.Dataset.from_tensors(tf.zeros([], tf.int64)).repeat()
     # Not Dataset.counter, which costs 30 us per element; repeated, because a dataset zipped with a
     # finite one is finite.
     indices = tf.data.Dataset.range(start, _MOST, stride).repeat()

@@ -179,8 +179,7 @@ class Mix(Configurable):
                 "Give the mix a seed.",
                 seed=None,
             )
-        no_salt = tf.data.Dataset.from_tensors(tf.zeros([], tf.int64)).repeat()
-        return functools.partial(self._mix_dataset, numbers=counted(no_salt, start, stride))
+        return functools.partial(self._mix_dataset, numbering=(start, stride))
 
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
         """Everything random about mixing this element; a pure function of its arguments.
@@ -222,8 +221,19 @@ class Mix(Configurable):
         return tf.constant(np.random.SeedSequence(self.seed % 2**64).generate_state(1, np.uint64))
 
     def _mix_dataset(
-        self, dataset: tf.data.Dataset, numbers: tf.data.Dataset | None = None
+        self, dataset: tf.data.Dataset, numbering: tuple[int, int] | None = None
     ) -> tf.data.Dataset:
+        nested = tf.inside_function()
+        if nested and numbering is not None:
+            start, stride = numbering
+            _arguments.fail(
+                ValueError,
+                "A dataset made by a function, as those of interleave and flat_map are, does not "
+                "know which batches of the training it holds: every one would count alike.",
+                "Mix what interleave or flat_map returns.",
+                start=start,
+                stride=stride,
+            )
         element = dataset.element_spec
         if not isinstance(element, tuple):
             element = (element,)
@@ -233,11 +243,13 @@ class Mix(Configurable):
 
         def mix(number: tuple[tf.Tensor, tf.Tensor], element: Element) -> Element:
             index, salt = number
+            # The datasets that a function makes all begin at 0: their contents tell them apart.
+            salt += fingerprint(layout.halves(element)) if nested else 0
             seed = batch_seed(tf.bitwise.bitwise_xor(self._key, tf.bitcast(salt, tf.uint64)), index)
             return self._apply(element, self._draw(element, layout, seed, index), layout)
 
+        numbers = counted(salts(self.seed)) if numbering is None else counted(None, *numbering)
         # Numbers first: TensorFlow's auto-sharding looks for files in the first dataset of a zip.
-        numbers = counted(salts(self.seed)) if numbers is None else numbers
         return map_in_place(tf.data.Dataset.zip((numbers, dataset)), mix)
 
     def _draw(self, element: Element, layout: Layout, seed: Seed, step: Any) -> Any:

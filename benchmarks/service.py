@@ -1,0 +1,179 @@
+"""Batches per second of a tf.data service, with and without a mix, and what numbered draws cost.
+
+    python benchmarks/service.py                  # both tables, two minutes
+
+The first table: JPEG files in memory are decoded to 224 x 224 x 3 and batched in this process, or
+in one or two worker processes of a tf.data service on this machine. Plain; mixed there, by a seeded
+`map`; and mixed here, behind the service, by a numbered `apply`. Two workers on a machine of two
+cores share them with the consumer: this measures what the service and the mix cost, not what a
+second machine would bring.
+
+The second table: microseconds per batch when the seed of each batch is folded from its number
+(`apply` and `indexed`), and when it comes from a plain stream, `tf.data.Dataset.random`. The
+rest of the engine is the same.
+
+Contenders take turns; every figure is a median over rounds.
+"""
+
+import argparse
+import contextlib
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from end_to_end import decode, jpegs
+
+from keras_mixup import mixup
+from keras_mixup._engine.dataset import map_in_place
+from keras_mixup._engine.element import layout_of
+
+SERVICE = tf.data.experimental.service
+CLASSES = 100
+
+
+def free_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+def serve(dispatcher, worker):
+    if worker:
+        config = SERVICE.WorkerConfig(
+            f"127.0.0.1:{dispatcher}", worker_address=f"127.0.0.1:{worker}", port=worker
+        )
+        server = SERVICE.WorkerServer(config)
+    else:
+        config = SERVICE.DispatcherConfig(
+            port=dispatcher, job_gc_check_interval_ms=100, job_gc_timeout_ms=500
+        )
+        server = SERVICE.DispatchServer(config)
+    print("ready", flush=True)
+    server.join()
+
+
+@contextlib.contextmanager
+def service(workers):
+    """The address of a service; its processes end with it."""
+    dispatcher, *ports = [free_port() for _ in range(1 + workers)]
+    servers = []
+    try:
+        for port in (0, *ports):
+            command = [sys.executable, __file__, "--serve", str(dispatcher), str(port)]
+            servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        for server in servers:
+            assert server.stdout.readline() == "ready\n"
+        yield f"grpc://127.0.0.1:{dispatcher}"
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()
+
+
+def rate(dataset, seconds):
+    """Batches per second, after the first few."""
+    iterator = iter(dataset)
+    for _ in range(4):
+        next(iterator)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        next(iterator)
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+def medians(contenders, rounds, seconds):
+    rates = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, dataset in contenders.items():
+            rates[name].append(rate(dataset, seconds))
+    return {name: (statistics.median(r), min(r), max(r)) for name, r in rates.items()}
+
+
+def print_service(args):
+    files = jpegs(4 * args.batch, args.side)
+    data = tf.data.Dataset.from_tensor_slices((files, np.arange(len(files)) % CLASSES))
+    data = data.shuffle(len(files), seed=0).repeat()
+    data = data.map(decode(args.side), num_parallel_calls=tf.data.AUTOTUNE)
+    data = data.batch(args.batch, drop_remainder=True)
+    mix = mixup(0.2, num_classes=CLASSES, seed=0)
+    with service(1) as one, service(2) as two:
+        contenders = {}
+        for place, address in (("no service", None), ("1 worker", one), ("2 workers", two)):
+            remote = SERVICE.distribute("parallel_epochs", address) if address else lambda ds: ds
+            forms = {
+                "plain": data.apply(remote),
+                "mixed in the workers, map": data.map(mix).apply(remote),
+                "mixed behind them, apply(mix.indexed())": data.apply(remote).apply(mix.indexed()),
+            }
+            for form, dataset in forms.items():
+                contenders[form, place] = dataset.prefetch(2)
+        found = medians(contenders, args.rounds, args.seconds)
+    places = ["no service", "1 worker", "2 workers"]
+    print(f"\n| {args.batch} x {args.side}x{args.side}x3: batches/s (min to max) ", end="")
+    print(f"| {' | '.join(places)} |\n{'|---' * 4}|")
+    for form in dict.fromkeys(form for form, _ in contenders):
+        cells = ["{:.1f} ({:.1f} to {:.1f})".format(*found[form, place]) for place in places]
+        print(f"| {form} | {' | '.join(cells)} |")
+
+
+def unkeyed(mix):
+    """The same engine, with the seed of each batch from a plain stream."""
+
+    def transform(dataset):
+        seeds = tf.data.Dataset.random(seed=0, rerandomize_each_iteration=True)
+        layout = layout_of(dataset.element_spec, mix)
+
+        def function(number, element):
+            seed = tf.bitcast(number, tf.int32)
+            return mix._apply(element, mix._draw(element, layout, seed, 0), layout)
+
+        return map_in_place(tf.data.Dataset.zip((seeds, dataset)), function)
+
+    return transform
+
+
+def print_keys(args):
+    mix = mixup(0.2, num_classes=10, seed=0)
+    rng = np.random.default_rng(0)
+    print("\n| us per batch (min to max) | plain stream | apply | apply(mix.indexed()) |")
+    print("|---" * 4 + "|")
+    for shape in ((16, 8), (128, 32, 32, 3)):
+        x = rng.integers(0, 256, shape).astype("uint8")
+        data = tf.data.Dataset.from_tensors((x, rng.integers(0, 10, len(x)))).repeat()
+        forms = {"stream": unkeyed(mix), "apply": mix, "indexed": mix.indexed()}
+        contenders = {name: data.apply(form) for name, form in forms.items()}
+        found = medians(contenders, 2 * args.rounds, args.seconds / 4)
+        cells = [f"{1e6 / m:.0f} ({1e6 / b:.0f} to {1e6 / a:.0f})" for m, a, b in found.values()]
+        print(f"| {' x '.join(map(str, shape))} uint8 | {' | '.join(cells)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=32, help="images (%(default)s)")
+    parser.add_argument("--side", type=int, default=224, help="pixels (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="%(default)s")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each figure (%(default)s)")
+    parser.add_argument("--serve", nargs=2, type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(*args.serve)
+        return
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
+        f"TensorFlow {tf.__version__}; medians of {args.rounds} interleaved rounds"
+    )
+    print_service(args)
+    print_keys(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Callbacks for `fit`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_mixup import _arguments
+
+_NAME = re.compile(r"step-(\d{12})")
+_PARTIAL = "partial"
+
+
+class BackupAndResume(keras.callbacks.Callback):
+    """Backs up a training at the end of every epoch, and resumes it with the very next batch.
+
+    Like `keras.callbacks.BackupAndRestore`, but it restores before the pipeline is built, and so
+    can say where the pipeline has to begin:
+
+    ```python
+    backup = callbacks.BackupAndResume("backup")
+    step = backup.resume(model)  # 0 in a new training
+    train = batches(start=step).apply(mix.indexed(start=step))
+    model.fit(
+        train,
+        epochs=30,
+        steps_per_epoch=steps,
+        initial_epoch=step // steps,
+        callbacks=[backup],
+    )
+    ```
+
+    `batches(start)` returns the endless batches of the training from number `start` on. The page
+    on scaling has one, and says when `data.skip(start)` is as good. What follows the last backup
+    is trained again, with the same batches. An epoch may be as short as you like: `steps` need not
+    go through all the data.
+
+    A backup holds the weights, the state of the optimizer, the number of batches trained on, and
+    the states of all `keras.random.SeedGenerator`s, such as those of `Dropout`. It appears under
+    its name in one step, and the one before is deleted only then: a process that is killed at any
+    moment, also while it saves, leaves a whole backup behind. Other callbacks' own states, such as
+    the patience of `EarlyStopping`, are not part of it, and neither are draws from PyTorch's global
+    generator, which `Dropout` makes with that backend.
+
+    Args:
+        backup_dir: a local directory for this training alone; it is made if it does not exist.
+        delete_checkpoint: whether to delete the backup when the training is finished, as
+            `BackupAndRestore` does by default. The next run then starts anew.
+
+    Raises:
+        TypeError, ValueError: for unusable arguments; in `fit`, if `resume` was not called with
+            this model, if `initial_epoch` does not follow from the step that it returned, or if
+            the length of an epoch is unknown.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> model.compile("adam", "mse")
+        >>> BackupAndResume("no/backup/yet").resume(model)
+        0
+    """
+
+    def __init__(
+        self, backup_dir: str | os.PathLike[str], *, delete_checkpoint: bool = True
+    ) -> None:
+        super().__init__()
+        if not isinstance(backup_dir, (str, os.PathLike)) or not os.fspath(backup_dir):
+            _arguments.fail(
+                ValueError,
+                "`backup_dir` must name a directory.",
+                "Pass a path.",
+                backup_dir=backup_dir,
+            )
+        self.backup_dir = os.fspath(backup_dir)
+        self.delete_checkpoint = _arguments.flag("delete_checkpoint", delete_checkpoint)
+        self._resumed: keras.Model | None = None
+        self._step = 0
+        self._seen = 0
+
+    def resume(self, model: keras.Model) -> int:
+        """Restore the newest backup into a model, and say how many batches it was trained on.
+
+        Args:
+            model: built and compiled, of the same architecture and optimizer as the one saved.
+
+        Returns:
+            The number of batches, which is the number of the next one: an int >= 0, 0 if there is
+            no backup.
+        """
+        if not isinstance(model, keras.Model):
+            _arguments.fail(
+                TypeError, "`model` must be a Keras model.", "Pass the model to train.", model=model
+            )
+        if not model.built or not model.compiled:
+            _arguments.fail(
+                ValueError,
+                "A model must have its weights and its optimizer before they can be restored.",
+                "Call model.compile(...) first, and model.build(...) or the model on a batch.",
+                built=model.built,
+                compiled=model.compiled,
+            )
+        # Without a backup too: Keras may take a batch of the data, before the training, where the
+        # optimizer is not built, and both runs should use the data alike.
+        model.optimizer.build(model.trainable_variables)
+        self._resumed, self._step = model, 0
+        steps = self._steps()
+        if steps:
+            self._step = steps[-1]
+            folder = self._folder(self._step)
+            model.load_weights(os.path.join(folder, "model.weights.h5"))
+            _restore_seeds(model, os.path.join(folder, "seeds.npz"))
+        return self._step
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self._resumed is not self._model:
+            _arguments.fail(
+                ValueError,
+                "The pipeline must begin where the backup ends.",
+                "Call step = backup.resume(model) before you build it, and use the step.",
+                backup_dir=self.backup_dir,
+            )
+        if self.params.get("steps") is None:
+            _arguments.fail(
+                ValueError,
+                "The length of an epoch must be known.",
+                "Give fit(steps_per_epoch=...).",
+                steps=None,
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        steps = self.params["steps"]
+        if epoch * steps != self._step:
+            _arguments.fail(
+                ValueError,
+                f"Epoch {epoch} of {steps} steps does not begin with step {self._step}.",
+                "Give fit(steps_per_epoch=steps, initial_epoch=step // steps), with the step that "
+                "`resume` returned and the steps_per_epoch of the first run.",
+                initial_epoch=epoch,
+                steps_per_epoch=steps,
+            )
+        self._seen = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._seen = batch + 1
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        # An epoch that another callback ended early, or that ran out of data, is not one.
+        if self._seen == self.params["steps"]:
+            self._step += self._seen
+            self._save()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._resumed = None
+        if self.delete_checkpoint:
+            shutil.rmtree(self.backup_dir, ignore_errors=True)
+
+    def _save(self) -> None:
+        # `self.model` and not `self._model`: with JAX the state of the training is in the trainer
+        # until this property puts it into the model.
+        model = self.model
+        partial = os.path.join(self.backup_dir, _PARTIAL)
+        shutil.rmtree(partial, ignore_errors=True)
+        os.makedirs(partial)
+        model.save_weights(os.path.join(partial, "model.weights.h5"))
+        states = [keras.ops.convert_to_numpy(seed) for seed in _seeds(model)]
+        np.savez(os.path.join(partial, "seeds.npz"), *states)
+        older = self._steps()
+        os.rename(partial, self._folder(self._step))
+        for step in older:
+            shutil.rmtree(self._folder(step))
+
+    def _steps(self) -> list[int]:
+        """The steps of the backups that are there, in order."""
+        names = os.listdir(self.backup_dir) if os.path.isdir(self.backup_dir) else []
+        return sorted(int(found[1]) for name in names if (found := _NAME.fullmatch(name)))
+
+    def _folder(self, step: int) -> str:
+        return os.path.join(self.backup_dir, f"step-{step:012d}")
+
+
+def _seeds(model: keras.Model) -> list[Any]:
+    """The states of the model's seed generators, which are no weights and so are not saved."""
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+
+
+def _restore_seeds(model: keras.Model, path: str) -> None:
+    seeds = _seeds(model)
+    with np.load(path) as states:
+        if len(states.files) != len(seeds):
+            _arguments.fail(
+                ValueError,
+                "The model must have the layers that it had when it was saved.",
+                "Restore the model, or delete the backup.",
+                saved=len(states.files),
+                seed_generators=len(seeds),
+            )
+        for seed, name in zip(seeds, states.files):
+            seed.assign(states[name])
