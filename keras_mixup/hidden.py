@@ -124,15 +124,13 @@ def _assert_found(found: Any) -> None:
         return
     import tensorflow as tf
 
-    tf.debugging.Assert(
-        tf.reduce_all(found),
-        [
-            "Partners must be in the same batch, and with MirroredStrategy in the same replica. "
-            "Do not rebatch or shuffle after the mix; give the mix a `pairing` whose partners lie "
-            "in one replica's part of the batch. Received: partners missing="
-        ]
-        + [tf.reduce_sum(tf.cast(~found, tf.int32))],
+    message = (
+        "Partners must be in the same batch, and with MirroredStrategy in the same replica. Do not "
+        "rebatch or shuffle after the mix, and give the mix a `pairing` whose partners lie in one "
+        "replica's part of the batch. Received: examples without their partner="
     )
+    missing = tf.reduce_sum(tf.cast(~found, tf.int32))
+    tf.debugging.Assert(missing == 0, [message, missing])
 
 
 def _as_wide(lam: Any, x: Any) -> Any:
@@ -207,8 +205,10 @@ class MixPoint(keras.layers.Layer):
         return inputs if mixing is None else mixing(self._key, inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        mixing = getattr(_scope, "mixing", None)
-        return previous_mask if mixing is None else mixing.mask(self._key, previous_mask)
+        # A layer, because Functional models compute masks as they do tensors: in a graph.
+        if all(mask is None for mask in keras.tree.flatten(previous_mask)):
+            return previous_mask
+        return _MaskPoint(self._key)(previous_mask)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -225,6 +225,28 @@ class MixPoint(keras.layers.Layer):
         config = super().get_config()
         config.pop("autocast", None)
         return config
+
+
+@keras.saving.register_keras_serializable(package="keras_mixup")
+class _MaskPoint(keras.layers.Layer):
+    """What a `MixPoint` does to the masks of what it mixes."""
+
+    def __init__(self, key: str, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self._key = key
+        self.built = True
+
+    def call(self, mask: Any) -> Any:
+        mixing = getattr(_scope, "mixing", None)
+        return mask if mixing is None else mixing.mask(self._key, mask)
+
+    def compute_output_spec(self, mask: Any) -> Any:
+        return keras.tree.map_structure(
+            lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype), mask
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "key": self._key}
 
 
 # ---------------------------------------------------------------------------- wrapping
@@ -401,8 +423,16 @@ class _Surgery:
                 nested[path] = self.operate(layer, f"{path}/")
             return nested[path]
 
+        automatic = {
+            operation.name: names
+            for operation in graph.operations
+            if (names := _automatic_masks(operation))
+        }
+
         def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
             path = f"{prefix}{layer.name}"
+            for name in automatic.get(layer.name, ()):
+                kwargs.pop(name, None)  # filled in again, behind a point with another mask
             calls[path] = calls.get(path, 0) + 1
             inside = [name for name in self._names if f"{name}/".startswith(f"{path}/")]
             if calls[path] > 1 and inside:
@@ -433,6 +463,19 @@ def _is_graph(model: Any) -> bool:
         return False
     definer = next(cls for cls in type(model).__mro__ if "call" in vars(cls))
     return definer is keras.Sequential or definer.__name__ == "Functional"
+
+
+def _automatic_masks(operation: Any) -> set[str]:
+    """The arguments of a layer that Keras filled in with the masks of its other arguments."""
+    given: set[str] = set()
+    filled: set[str] = set()
+    for node in operation._inbound_nodes:
+        masks = [id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors]
+        for name, value in node.arguments.kwargs.items():
+            if value is not None and (name == "mask" or name.endswith("_mask")):
+                whole = keras.tree.flatten(value)
+                (filled if all(id(part) in masks for part in whole) else given).add(name)
+    return filled - given
 
 
 def _has_graph(model: keras.Model) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixup import _arguments
-from keras_mixup._engine.methods import UNMIXED, Choice, InModel, Twin
+from keras_mixup._engine.methods import UNMIXED, Choice, InModel, Twin, linear
 from keras_mixup._engine.mix import Mix
 
 
@@ -124,7 +124,7 @@ def in_model(mix: Mix, layers: Sequence[str] = ("input",)) -> Mix:
         ['mix_lam', 'mix_layer', 'mix_partner', 'mix_row', 'x']
     """
     mix = _mix(mix)
-    return dataclasses.replace(mix, method=InModel(mix.method, layers))
+    return dataclasses.replace(mix, method=InModel(linear("mix", mix.method), layers))
 
 
 def _mix(value: Any) -> Mix:

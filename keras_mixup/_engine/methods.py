@@ -169,7 +169,7 @@ class Blended(Method):
         ]
         return Batch(blended[:count], blended[count:], numbers, boxes)
 
-    def applied(self) -> Method:
+    def applied(self) -> Blended:
         return Blended(blend=self.blend, label_share=self.label_share)
 
 
@@ -307,8 +307,8 @@ class Twin(Method):
         return Twin(self.method.applied())
 
 
-def _linear(name: str, value: Any) -> Blended:
-    """A composition whose blend a model can compute for its activations."""
+def linear(name: str, value: Any) -> Blended:
+    """`value`, if it is a composition whose blend a model can compute for its activations."""
     if not isinstance(value, Blended) or not isinstance(value.blend, Linear):
         _arguments.fail(
             ValueError,
@@ -355,7 +355,7 @@ class InModel(Method):
     The outputs of one of the `layers` are mixed, drawn anew for each batch.
     """
 
-    method: Blended = argument(_linear)
+    method: Blended = argument(linear)
     layers: Sequence[str] = argument(_layers)
 
     @property
@@ -404,7 +404,7 @@ def _select(chosen: tf.Tensor, options: Sequence[tf.Tensor]) -> tf.Tensor:
     dtypes = [option.dtype for option in options]
     dtype = max(dtypes, key=lambda dtype: (dtype.is_floating, dtype.size))
     result = tf.cast(options[0], dtype)
-    for index, option in enumerate(options[1:], start=1):
-        here = tf.reshape(chosen == index, [-1] + [1] * (option.shape.rank - 1))
+    for k, option in enumerate(options[1:], start=1):
+        here = tf.reshape(chosen == k, [-1] + [1] * (option.shape.rank - 1))
         result = tf.where(here, tf.cast(option, dtype), result)
     return result

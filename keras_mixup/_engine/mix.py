@@ -143,10 +143,9 @@ class Mix(Configurable):
         if self.seed is None:
             seed = tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
         else:
-            contents = layout.halves(element)
-            if self.method.points:
-                contents = (*contents, element[0])  # whose inputs no half holds
-            seed = batch_seed(self._key, fingerprint(contents))
+            # No half holds the inputs that a model mixes.
+            inputs = element[0] if self.method.points else ()
+            seed = batch_seed(self._key, fingerprint((layout.halves(element), inputs)))
         return self._apply(element, self._draw(element, layout, seed, 0), layout)
 
     def indexed(
