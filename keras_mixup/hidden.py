@@ -62,9 +62,13 @@ class _Mixing:
         self._place = ops.clip(place, 0, size - 1)
         found = ops.equal(place, self._place)
         found = ops.logical_and(found, ops.equal(ops.take(row, self._place), partner))
+        # A plan of another mix may name a layer that this model does not mix behind.
+        known = ops.logical_and(self._layer >= 0, self._layer < len(indices))
+        found = ops.logical_and(found, known)
         _assert_found(found)
         # Nothing can be raised from compiled code on every backend; NaN shows in the loss.
         self._lam = ops.where(found, lam, float("nan"))
+        self._known = known
 
     def __call__(self, key: str, outputs: Any) -> Any:
         """The outputs of a layer, mixed in the batches that name it."""
@@ -109,7 +113,8 @@ class _Mixing:
             )
 
     def _lam_at(self, key: str) -> Any:
-        return ops.where(ops.equal(self._layer, self._indices[key]), self._lam, 1.0)
+        here = ops.equal(self._layer, self._indices[key])
+        return ops.where(ops.logical_or(here, ops.logical_not(self._known)), self._lam, 1.0)
 
     def _mixed(self, key: str, output: Any, lam: Any) -> Any:
         sizes = {tuple(output.shape[:1]), tuple(lam.shape)} - {(None,)}
@@ -125,9 +130,10 @@ def _assert_found(found: Any) -> None:
     import tensorflow as tf
 
     message = (
-        "Partners must be in the same batch, and with MirroredStrategy in the same replica. Do not "
-        "rebatch or shuffle after the mix, and give the mix a `pairing` whose partners lie in one "
-        "replica's part of the batch. Received: examples without their partner="
+        "Partners must be in the same batch, and with MirroredStrategy in the same replica; the "
+        "model must be wrapped by the mix of the pipeline. Do not rebatch or shuffle after the "
+        "mix, and give it a `pairing` whose partners lie in one replica's part of the batch. "
+        "Received: examples without their partner="
     )
     missing = tf.reduce_sum(tf.cast(~found, tf.int32))
     tf.debugging.Assert(missing == 0, [message, missing])
@@ -221,11 +227,6 @@ class MixPoint(keras.layers.Layer):
             lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype), inputs
         )
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config.pop("autocast", None)
-        return config
-
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
 class _MaskPoint(keras.layers.Layer):
@@ -286,7 +287,9 @@ class MixedModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         if not isinstance(model, keras.Model):
-            _arguments.fail(TypeError, "Only a Keras model can be wrapped.", "", model=model)
+            _arguments.fail(
+                TypeError, "Only a Keras model can be wrapped.", "Pass one.", model=model
+            )
         if isinstance(model, MixedModel):
             _arguments.fail(
                 ValueError, "This model is wrapped already.", "Wrap its `model`.", model=model
@@ -296,6 +299,8 @@ class MixedModel(keras.Model):
         self.points = tuple(points)
         self.keep = tuple(keep)
         self.model = model
+        if INPUT in self.points:
+            self._check_inputs()
         inner = _with_points(model, self.points)
         # As a function, because Keras would track a model, and list its layers twice.
         self._run = lambda *args, **kwargs: inner(*args, **kwargs)
@@ -315,6 +320,23 @@ class MixedModel(keras.Model):
             outputs = self._run(x, training=training)
         mixing.check_reached()
         return outputs
+
+    def _check_inputs(self) -> None:
+        """Raise where a mixture would be truncated to an integer."""
+        if not _is_graph(self.model) or not _has_graph(self.model):
+            return
+        sequential = isinstance(self.model, keras.Sequential)
+        for path, tensor in _leaves(self.model.inputs[0] if sequential else self.model.input):
+            dtype = keras.backend.standardize_dtype(tensor.dtype)
+            if "int" in dtype and not self._keeps(path):
+                _arguments.fail(
+                    ValueError,
+                    "The mixture of integers is not an integer, and this input takes nothing else.",
+                    'Leave "input" out of `layers`, or give it dtype="float32": uint8 batches '
+                    "still travel as uint8.",
+                    input=tensor.name,
+                    dtype=dtype,
+                )
 
     def _mixed_inputs(self, mixing: _Mixing, x: Any) -> Any:
         leaves = {path: leaf for path, leaf in _leaves(x) if not self._keeps(path)}
@@ -377,8 +399,6 @@ def _with_points(model: keras.Model, points: Sequence[str]) -> Any:
             continue
         if name not in paths and by_hand.count(name) != 1:
             _fail_name(model, name, sorted(paths), by_hand)
-    if INPUT in points:
-        _check_inputs(model)
     layers = {name for name in points if name in paths and name != INPUT}
     if not layers:
         return model
@@ -408,9 +428,9 @@ class _Surgery:
                 model=model.name,
             )
         # Without what a model class adds to its graph, such as what it was compiled with.
-        alone = isinstance(model, keras.Sequential)
-        inputs = model.inputs[0] if alone else model.input
-        outputs = model.outputs[0] if alone else model.output
+        sequential = isinstance(model, keras.Sequential)
+        inputs = model.inputs[0] if sequential else model.input
+        outputs = model.outputs[0] if sequential else model.output
         graph = keras.Model(inputs, outputs, name=model.name)
         calls: dict[str, int] = {}
         nested: dict[str, Any] = {}
@@ -444,7 +464,7 @@ class _Surgery:
                 )
             if path not in self._names:
                 return layer(*args, **kwargs)
-            point = MixPoint(f"mix_{layer.name}")
+            point = MixPoint(f"{layer.name}_mix_point")
             point._key = path
             if isinstance(layer, MixPoint):
                 return point(*args, **kwargs)
@@ -510,22 +530,6 @@ def _fail_name(model: Any, name: str, paths: Sequence[str], by_hand: Sequence[st
         todo,
         layer=name,
     )
-
-
-def _check_inputs(model: keras.Model) -> None:
-    """Raise where a mixture would be truncated to an integer."""
-    if not _is_graph(model) or not _has_graph(model):
-        return
-    for tensor in model.inputs:
-        if "int" in keras.backend.standardize_dtype(tensor.dtype):
-            _arguments.fail(
-                ValueError,
-                "The mixture of integers is not an integer, and this input takes nothing else.",
-                'Leave "input" out of `layers`, or give it dtype="float32": uint8 batches still '
-                "travel as uint8.",
-                input=tensor.name,
-                dtype=tensor.dtype,
-            )
 
 
 def _check_batch_axes(inner: Any) -> None:

@@ -235,6 +235,13 @@ def check_examples_without_their_partner_are_never_mixed():
         found = numpy(output)[~lost]
         assert not np.isnan(found).any()
     assert lost[[1, 3]].all()
+    # A plan for a layer that this model does not know, though partners are all there.
+    other = plan_of(images(), np.full(COUNT, 0.5), 1, (np.arange(COUNT) + 4) % COUNT)
+    if keras.backend.backend() == "tensorflow":
+        with pytest.raises(tf.errors.InvalidArgumentError, match="wrapped by the mix"):
+            wrapped(other, training=True)
+    else:
+        assert np.isnan(numpy(wrapped(other, training=True))).all()
     # Several batches in one are no harm: a partner is as far away as it was.
     two = keras.tree.map_structure(lambda array: np.concatenate([array, array]), plan)
     output = numpy(wrapped(two, training=True))
