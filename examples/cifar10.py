@@ -83,7 +83,10 @@ def halved(data):
 
 
 def network(data, widths=CPU.widths, dropout=0.0):
-    """Two pre-activation blocks for each width; dropout between the convolutions of a block."""
+    """Two pre-activation blocks for each width; dropout between the convolutions of a block.
+
+    What the last block of each width returns is the output of the layer "stage1", "stage2", ...
+    """
 
     def convolution(filters, strides=1, size=3):
         return layers.Conv2D(filters, size, strides, padding="same", use_bias=False)
@@ -92,8 +95,8 @@ def network(data, widths=CPU.widths, dropout=0.0):
     inputs = layers.Input(data.x.shape[1:])
     x = layers.Normalization(mean=channels.mean(0), variance=channels.var(0))(inputs)
     x = convolution(widths[0])(x)
-    for filters in widths:
-        for block in range(2):
+    for stage, filters in enumerate(widths, start=1):
+        for block, name in enumerate((f"stage{stage}_block1", f"stage{stage}")):
             strides = 2 if filters > widths[0] and block == 0 else 1
             activated = layers.ReLU()(layers.BatchNormalization()(x))
             changes = x.shape[-1] != filters
@@ -102,7 +105,7 @@ def network(data, widths=CPU.widths, dropout=0.0):
             y = layers.ReLU()(layers.BatchNormalization()(y))
             if dropout:
                 y = layers.Dropout(dropout)(y)
-            x = layers.Add()([shortcut, convolution(filters)(y)])
+            x = layers.Add(name=name)([shortcut, convolution(filters)(y)])
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dense(10)(x)
@@ -128,12 +131,16 @@ def batches(x, y, mix, seed, batch_size=128, crop=False):
     return dataset.batch(batch_size, drop_remainder=True).map(augment).apply(mix).prefetch(2)
 
 
-def fit(data, mix, seed, recipe=CPU, *, dropout=0.0, callbacks=None, verbose=0):
-    """A trained model, and its {"test_error", "train_error" (%), "seconds"}."""
+def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None, verbose=0):
+    """A trained model, and its {"test_error", "train_error" (%), "seconds"}.
+
+    With `wrap` it is trained inside the model that the mix makes of it.
+    """
     keras.utils.set_random_seed(seed)
     model = network(data, recipe.widths, dropout)
+    trainer = mix.wrap(model) if wrap else model
     rate = recipe.rate(0.1, recipe.epochs * (len(data.x) // 128))
-    model.compile(
+    trainer.compile(
         keras.optimizers.SGD(rate, momentum=MOMENTUM, weight_decay=recipe.weight_decay),
         "categorical_crossentropy",
         metrics=["accuracy"],
@@ -141,7 +148,7 @@ def fit(data, mix, seed, recipe=CPU, *, dropout=0.0, callbacks=None, verbose=0):
     )
     test = tf.data.Dataset.from_tensor_slices((data.x_test, data.y_test)).batch(500)
     start = time.perf_counter()
-    history = model.fit(
+    history = trainer.fit(
         batches(data.x, data.y, mix, seed, crop=recipe.crop),
         epochs=recipe.epochs,
         shuffle=False,  # the dataset does it; Keras would warn that it cannot

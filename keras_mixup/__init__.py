@@ -5,6 +5,7 @@ from keras_mixup import (
     blend,
     callbacks,
     coefficient,
+    hidden,
     label_share,
     metrics,
     pairing,
@@ -12,15 +13,17 @@ from keras_mixup import (
     schedule,
 )
 from keras_mixup._class_weights import class_weights
-from keras_mixup._engine.choose import WithClean, choose
-from keras_mixup._engine.methods import ChoicePlan, Plan
+from keras_mixup._engine.choose import WithClean, choose, in_model
+from keras_mixup._engine.methods import ChoicePlan, InModelPlan, Plan
 from keras_mixup._engine.mix import Mix
+from keras_mixup.hidden import MixPoint
 from keras_mixup.pairs import nearest_neighbors, neighbor_pairs, shuffled_pairs
 from keras_mixup.recipes import (
     cmixup,
     cutmix,
     cutmix_minmax,
     fmix,
+    manifold_mixup,
     mixup,
     regmixup,
     remix,
@@ -30,7 +33,9 @@ from keras_mixup.recipes import (
 
 __all__ = [
     "ChoicePlan",
+    "InModelPlan",
     "Mix",
+    "MixPoint",
     "Plan",
     "WithClean",
     "analysis",
@@ -43,7 +48,10 @@ __all__ = [
     "cutmix",
     "cutmix_minmax",
     "fmix",
+    "hidden",
+    "in_model",
     "label_share",
+    "manifold_mixup",
     "metrics",
     "mixup",
     "nearest_neighbors",

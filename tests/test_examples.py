@@ -20,8 +20,10 @@ EXPERIMENTS = [
     "images",
     "imbalance_and_regression",
     "in_between",
+    "manifold",
     "speech",
     "tables",
+    "text",
     "tour",
     "toy_boundary",
 ]
@@ -119,6 +121,7 @@ def test_compare_methods(tmp_path):
         ("growth", ["--rounds", 1, "--seconds", 0.001, "--points", 3]),
         ("start", ["--rounds", 1]),
         ("start", ["--builds", 2, "--warm-up", 1, "--kinds", "cast, map", "mixup, apply"]),
+        ("in_model", ["--batch", 4, "--side", 8, "--width", 2, "--steps", 1, "--rounds", 1]),
         ("end_to_end", ["--batch", 2, "--side", 32, "--steps", 1, "--rounds", 1]),
     ],
 )

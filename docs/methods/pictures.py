@@ -5,7 +5,7 @@
 
 The images are the two that come with scikit-learn, cut to squares and scaled to 128 pixels; the
 spectrograms are computed here, of a chirp and of noise. C-Mixup is shown by the targets of its
-partners, on scikit-learn's diabetes table.
+partners, on scikit-learn's diabetes table; Manifold Mixup by a network and what one layer returns.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ from keras_mixup import (
     cutmix,
     cutmix_minmax,
     fmix,
+    manifold_mixup,
     mixup,
     regmixup,
     remix,
@@ -136,15 +138,77 @@ def draw_partners(path):
     figure.savefig(path)
 
 
+def edges():
+    """A network of one stage with a fixed filter: how much the brightness changes."""
+    kernel = np.zeros((3, 3, 3, 2), "float32")
+    kernel[1, 0, :, 0], kernel[1, 2, :, 0] = -1, 1
+    kernel[0, 1, :, 1], kernel[2, 1, :, 1] = -1, 1
+    inputs = keras.Input((128, 128, 3))
+    x = keras.layers.Conv2D(2, 3, use_bias=False, name="filter")(inputs)
+    x = keras.layers.Lambda(lambda x: keras.ops.sqrt(keras.ops.norm(x, axis=-1, keepdims=True)))(x)
+    x = keras.layers.AveragePooling2D(2, name="stage1")(x)
+    model = keras.Model(inputs, x)
+    model.get_layer("filter").set_weights([kernel])
+    return model
+
+
+def draw_manifold(path):
+    """The network with its points, and one batch mixed behind the first stage."""
+    sources = photographs()
+    x = np.stack(list(sources.values()))
+    # With this seed stage1 is drawn, and lam is 0.61: row 0 is the temple with some of the flower.
+    manifold = manifold_mixup(layers=("input", "stage1"), seed=6)
+    (sent, y) = manifold(x, np.eye(2, dtype="float32"))
+    model = edges()
+    features = model.predict(x, verbose=0)[..., 0]
+    mixed = manifold.wrap(model)(sent, training=True).numpy()[0, ..., 0]
+    share = float(y[0, 0])
+
+    figure = Figure(figsize=(9.6, 3.5), dpi=110, layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[0.8, 2.15])
+    axes = top.subplots()
+    axes.set_xlim(0, 10.6)
+    axes.set_ylim(-0.75, 0.6)
+    axes.set_axis_off()
+    names = ["stage 1", "stage 2", "stage 3", "classifier"]
+    axes.text(0.55, 0, "x", ha="center", va="center", fontsize=11)
+    for k, name in enumerate(names):
+        left = 2.2 * k + 1.9
+        box = {"boxstyle": "round,pad=0.5", "facecolor": "#EEEEEE", "edgecolor": "#555555"}
+        axes.text(left + 0.55, 0, name, ha="center", va="center", fontsize=10, bbox=box)
+        start = 0.75 if k == 0 else left - 1.05
+        axes.annotate("", (left - 0.1, 0), (start, 0), arrowprops={"arrowstyle": "->"})
+    for k, label in enumerate(['"input"', '"stage1"', '"stage2"']):
+        drawn = k == int(sent["mix_layer"][0])
+        place = 1.25 if k == 0 else 2.2 * k + 1.32
+        color = "#D55E00" if drawn else "white"
+        axes.plot(place, 0, "o", ms=9, color=color, markeredgecolor="#D55E00", zorder=3)
+        text = f"{label}\ndrawn for this batch" if drawn else label
+        axes.text(place, -0.3, text, ha="center", va="top", fontsize=8.5, color="#D55E00")
+
+    grid = bottom.subplots(1, 5)
+    first, second = sources
+    titles = [first, second, f"stage1({first})", f"stage1({second})"]
+    titles.append(f"mixed: {share:.2f} {first}\n{1 - share:.2f} {second}")
+    high = features.max()
+    for axis, image, title in zip(grid, [*x, *features, mixed], titles):
+        axis.set_title(title, fontsize=9, pad=4)
+        axis.set_axis_off()
+        axis.imshow(image, cmap="magma", vmin=0, vmax=high)
+    figure.savefig(path)
+
+
 def main():
     """Draw the pictures asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("methods", nargs="*", help="all by default")
     args = parser.parse_args()
-    for method in args.methods or [*METHODS, "cmixup"]:
+    for method in args.methods or [*METHODS, "cmixup", "manifold_mixup"]:
         path = Path(__file__).with_name(f"{method}.png")
         if method == "cmixup":
             draw_partners(path)
+        elif method == "manifold_mixup":
+            draw_manifold(path)
         else:
             draw(method, path)
 

@@ -1,4 +1,4 @@
-"""`choose` and `WithClean`: mixes made of other mixes."""
+"""`choose`, `WithClean` and `in_model`: mixes made of other mixes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_mixup import _arguments
-from keras_mixup._engine.methods import UNMIXED, Choice, Twin
+from keras_mixup._engine.methods import UNMIXED, Choice, InModel, Twin, linear
 from keras_mixup._engine.mix import Mix
 
 
@@ -96,6 +96,35 @@ def WithClean(mix: Mix) -> Mix:  # noqa: N802
     """
     mix = _mix(mix)
     return dataclasses.replace(mix, method=Twin(mix.method))
+
+
+def in_model(mix: Mix, layers: Sequence[str] = ("input",)) -> Mix:
+    """A linear mix that happens inside the model: on its inputs, or behind some of its layers.
+
+    The pipeline draws everything and mixes labels and sample weights; inputs leave it as they are,
+    with a few numbers for each example. A model wrapped with `wrap` mixes by them.
+
+    Args:
+        mix: what `mixup`, `remix`, `cmixup`, or `Mix` with a linear blend returned.
+        layers: names of layers whose outputs may be mixed, "input" for the inputs; see
+            `manifold_mixup`. One of them is drawn for each batch, uniformly.
+
+    Returns:
+        A `Mix`, which draws what `mix` draws. Not for pairs, `choose` or `WithClean`.
+
+    Raises:
+        TypeError: what is no mix.
+        ValueError: a mix that is not linear, or whose partners come from another stream; no layer,
+            or one named twice.
+
+    Example:
+        >>> on_device = in_model(mixup(0.2, num_classes=10, seed=0))
+        >>> train = ds.batch(128).apply(on_device)  # images still uint8
+        >>> sorted(train.element_spec[0])
+        ['mix_lam', 'mix_layer', 'mix_partner', 'mix_row', 'x']
+    """
+    mix = _mix(mix)
+    return dataclasses.replace(mix, method=InModel(linear("mix", mix.method), layers))
 
 
 def _mix(value: Any) -> Mix:

@@ -22,6 +22,7 @@ from keras_mixup._engine.labels import (
     numbers_of_classes,
     weight_field,
 )
+from keras_mixup._engine.methods import NO_PAIRS
 from keras_mixup._engine.structure import fill, is_boxes, leaves
 from keras_mixup._types import Element
 
@@ -89,6 +90,9 @@ def layout_of(element: Element, mix: Mix) -> Layout:
         ValueError, TypeError: whatever the contract refuses; see the messages.
     """
     paired = _is_pair(element, mix)
+    points = mix.method.points
+    if paired and points:
+        _arguments.fail(ValueError, NO_PAIRS, "Use ds.batch(n).", element=element)
     halves = element if paired else (element,)
     for half in halves:
         _check_tuple(half)
@@ -104,10 +108,14 @@ def layout_of(element: Element, mix: Mix) -> Layout:
     blends = [method.blend for method in mix.method.blended]
     grid = Grid(_common_grid(mix), mix.data_format)
     images = [leaf for path, leaf in leaves(x) if not kept.has("x", path)]
-    inputs = [
-        None if kept.has("x", path) else input_field(path, leaf, blends, grid)
-        for path, leaf in leaves(x)
-    ]
+
+    def input_(path: str, leaf: Any) -> Field | None:
+        if kept.has("x", path) or (points and "input" not in points):
+            return None
+        field = input_field(path, leaf, blends, grid)
+        return None if points else field  # checked, and left to the model
+
+    inputs = [input_(path, leaf) for path, leaf in leaves(x)]
     check_one_size(images, grid)
     shapes = [image.shape for image in images]
     strict = not is_nested(y) or is_nested(mix.num_classes)
@@ -115,6 +123,13 @@ def layout_of(element: Element, mix: Mix) -> Layout:
     def label(path: str, leaf: Any, num_classes: int | None) -> Field | None:
         if kept.has("y", path):
             return None
+        if is_boxes(leaf) and points:
+            _arguments.fail(
+                ValueError,
+                "Bounding boxes are mixed together with their images, in the pipeline.",
+                f"Use mixup or cutmix, or leave the boxes as they are with keep=({path!r},).",
+                y=leaf,
+            )
         if is_boxes(leaf):
             return boxes_field(leaf, blends, mix.bounding_box_format)
         return label_field(leaf, num_classes, strict, shapes, grid)

@@ -1,7 +1,8 @@
 """What is mixed: pure values that draw a plan and put two batches through it.
 
-A method is one of three: parts composed (`Blended`), one of several methods (`Choice`), or a method
-beside the clean batch (`Twin`). What a method is applied to is none of its business; see `Mix`.
+A method is one of four: parts composed (`Blended`), one of several methods (`Choice`), a method
+beside the clean batch (`Twin`), or a composition whose inputs the model mixes (`InModel`). What a
+method is applied to is none of its business; see `Mix`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import Configurable, argument
 from keras_mixup._engine.fields import Batch, image_size
+from keras_mixup._engine.structure import like
 from keras_mixup._interpolate import interpolate
-from keras_mixup._random import fraction, random_bits, split
-from keras_mixup._types import Nest, Seed, Size
+from keras_mixup._random import fraction, index, random_bits, split
+from keras_mixup._types import Element, Nest, Seed, Size
 from keras_mixup.blend import BITS, Blend, Identity, Linear, as_blend
 from keras_mixup.coefficient import Beta, Coefficient, Constant, as_coefficient
+from keras_mixup.hidden import with_plan
 from keras_mixup.label_share import LabelShare, as_label_share
 from keras_mixup.pairing import Pairing, Rotation, as_pairing
 
@@ -52,6 +55,19 @@ class ChoicePlan(NamedTuple):
 
     chosen: Any
     plans: tuple[Any, ...]
+
+
+class InModelPlan(NamedTuple):
+    """Everything random about one batch that a model mixes.
+
+    Attributes:
+        partner, lam: as in a `Plan`.
+        layer: int32 `[B]`, the index of the layer behind which an example is mixed.
+    """
+
+    partner: Any
+    lam: Any
+    layer: Any
 
 
 class Drawing(NamedTuple):
@@ -99,6 +115,15 @@ class Method(Configurable, abc.ABC):
     def applied(self) -> Method:
         """This method as far as plans are applied, so that equal ones share a compiled program."""
 
+    @property
+    def points(self) -> tuple[str, ...]:
+        """Where in a model inputs are mixed; empty where the pipeline mixes them."""
+        return ()
+
+    def deliver(self, element: Element, plan: Any) -> Element:
+        """The mixed element, with whatever else travels to the model."""
+        return element
+
 
 @dataclass(frozen=True)
 class Blended(Method):
@@ -143,7 +168,7 @@ class Blended(Method):
         ]
         return Batch(blended[:count], blended[count:], numbers, boxes)
 
-    def applied(self) -> Method:
+    def applied(self) -> Blended:
         return Blended(blend=self.blend, label_share=self.label_share)
 
 
@@ -188,6 +213,14 @@ class Choice(Method):
                 ValueError,
                 "All members of a choice must return batches of one size.",
                 "Choose inside: WithClean(choose(...)).",
+                mixes=self.methods,
+            )
+        if any(method.points for method in self.methods):
+            _arguments.fail(
+                ValueError,
+                "A choice is made in the pipeline, for each example; a mix that happens in the "
+                "model cannot be one of its members.",
+                "For batches that stay as they are, give `probability` to the mix.",
                 mixes=self.methods,
             )
 
@@ -244,6 +277,14 @@ class Twin(Method):
                 "Pass what mixup(...), cutmix(...) or choose(...) return.",
                 mix=self.method,
             )
+        if self.method.points:
+            _arguments.fail(
+                ValueError,
+                "A clean batch beside its mixed twin is made in the pipeline, where a mix that "
+                "happens in the model leaves the inputs as they are.",
+                "Pass a mix of the pipeline, such as mixup(...).",
+                mix=self.method,
+            )
 
     @property
     def blended(self) -> tuple[Blended, ...]:
@@ -265,6 +306,88 @@ class Twin(Method):
         return Twin(self.method.applied())
 
 
+def linear(name: str, value: Any) -> Blended:
+    """`value`, if it is a composition whose blend a model can compute for its activations."""
+    if not isinstance(value, Blended) or not isinstance(value.blend, Linear):
+        _arguments.fail(
+            ValueError,
+            "Only linear mixes can happen in a model: boxes, masks, choices and clean twins are "
+            "made in the pipeline.",
+            "Pass what mixup(...), remix(...) or cmixup(...) return.",
+            mix=value,
+        )
+    if value.blend.dtype not in (None, "float32"):
+        _arguments.fail(
+            ValueError,
+            "`dtype` says what a pipeline returns, and this one returns inputs as they are; a "
+            "model mixes integers as float32.",
+            "Drop it.",
+            dtype=value.blend.dtype,
+        )
+    if value.pairing is not None and value.pairing.zipped:
+        _arguments.fail(ValueError, NO_PAIRS, "Drop `pairing`.", pairing=value.pairing)
+    return value
+
+
+NO_PAIRS = (
+    "A model mixes the examples of one batch: the partners that pairs bring along would have to "
+    "run through the model as well."
+)
+
+
+def _layers(name: str, value: Any) -> tuple[str, ...]:
+    layers = _arguments.names(name, value)
+    if not layers or len(set(layers)) < len(layers):
+        _arguments.fail(
+            ValueError,
+            f"`{name}` must name at least one layer, and each only once.",
+            'Pass for example ("input", "block1").',
+            **{name: value},
+        )
+    return layers
+
+
+@dataclass(frozen=True)
+class InModel(Method):
+    """A composition of which the pipeline mixes the labels and the model the rest.
+
+    The outputs of one of the `layers` are mixed, drawn anew for each batch.
+    """
+
+    method: Blended = argument(linear)
+    layers: Sequence[str] = argument(_layers)
+
+    @property
+    def blended(self) -> tuple[Blended, ...]:
+        return (self.method,)
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        return tuple(self.layers)
+
+    def draw(self, drawing: Drawing, seed: Seed) -> InModelPlan:
+        # The method splits the same seed in three, so that it draws what it does in the pipeline;
+        # the fourth part is independent of those.
+        layer_seed = split(seed, 4)[3]
+        partner, lam, _ = self.method.draw(drawing, seed)
+        layer = index(random_bits([1], layer_seed), len(self.layers))
+        return InModelPlan(partner, lam, tf.broadcast_to(layer, [drawing.size]))
+
+    def partner(self, plan: InModelPlan) -> tf.Tensor:
+        return plan.partner
+
+    def mix(self, batch: Batch, partner: Batch, plan: InModelPlan) -> Batch:
+        return self.method.mix(batch, partner, Plan(plan.partner, plan.lam))
+
+    def applied(self) -> Method:
+        return InModel(self.method.applied(), ("input",))
+
+    def deliver(self, element: Element, plan: InModelPlan) -> Element:
+        x, *rest = element
+        row = tf.range(tf.shape(plan.partner)[0])
+        return like(element, (with_plan(x, plan.lam, plan.layer, plan.partner, row), *rest))
+
+
 # Leaves every example as it is.
 UNMIXED = Blended(coefficient=Constant(1.0), blend=Identity())
 
@@ -280,7 +403,7 @@ def _select(chosen: tf.Tensor, options: Sequence[tf.Tensor]) -> tf.Tensor:
     dtypes = [option.dtype for option in options]
     dtype = max(dtypes, key=lambda dtype: (dtype.is_floating, dtype.size))
     result = tf.cast(options[0], dtype)
-    for index, option in enumerate(options[1:], start=1):
-        here = tf.reshape(chosen == index, [-1] + [1] * (option.shape.rank - 1))
+    for k, option in enumerate(options[1:], start=1):
+        here = tf.reshape(chosen == k, [-1] + [1] * (option.shape.rank - 1))
         result = tf.where(here, tf.cast(option, dtype), result)
     return result

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -24,6 +25,7 @@ from keras_mixup._random import batch_seed
 from keras_mixup._types import Element, NumClasses, Seed
 from keras_mixup.blend import Blend
 from keras_mixup.coefficient import Coefficient
+from keras_mixup.hidden import MixedModel
 from keras_mixup.label_share import LabelShare
 from keras_mixup.pairing import Pairing
 
@@ -145,7 +147,7 @@ class Mix(Configurable):
             key = tf.bitcast(words, tf.uint64)
         else:
             key = self._key
-        seed = batch_seed(key, fingerprint(layout.halves(element)))
+        seed = batch_seed(key, self._fingerprint(element, layout))
         return self._apply(element, self._draw(element, layout, seed, 0), layout)
 
     def indexed(
@@ -181,6 +183,36 @@ class Mix(Configurable):
             )
         return functools.partial(self._mix_dataset, numbering=(start, stride))
 
+    def wrap(self, model: keras.Model) -> MixedModel:
+        """A model that mixes where this mix says, for `manifold_mixup` and `in_model`.
+
+        Args:
+            model: a Functional or Sequential model that is built, with the layers that the mix
+                names; or one of your own class, with a `MixPoint` of each name.
+
+        Returns:
+            A `keras.Model` that shares the weights of `model`; see `hidden.MixedModel`.
+
+        Raises:
+            TypeError: what is no Keras model.
+            ValueError: a mix that happens in the pipeline; a name that is not in the model; a
+                layer that is called several times, or whose output has no batch axis.
+
+        Example:
+            >>> manifold = manifold_mixup(layers=("input", "hidden"), num_classes=10, seed=0)
+            >>> hidden = keras.layers.Dense(8, "relu", name="hidden")
+            >>> model = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(10)])
+            >>> mixed = manifold.wrap(model)
+        """
+        if not self.method.points:
+            _arguments.fail(
+                ValueError,
+                "This mix happens in the pipeline, and the model needs nothing for it.",
+                "Use manifold_mixup(...), or in_model(mix, layers=...), to mix inside the model.",
+                mix=self,
+            )
+        return MixedModel(model, self.method.points, keep=self.keep)
+
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
         """Everything random about mixing this element; a pure function of its arguments.
 
@@ -190,7 +222,8 @@ class Mix(Configurable):
             step: the number of batches before this one, for a mix with a schedule.
 
         Returns:
-            A `Plan` (of a choice: a `ChoicePlan`), which can also be made by hand.
+            A `Plan` (of a choice: a `ChoicePlan`; of a mix inside a model: an `InModelPlan`),
+            which can also be made by hand.
         """
         element = as_tensors(element)
         layout = layout_of(element, self)
@@ -220,6 +253,11 @@ class Mix(Configurable):
             return tf.zeros([1], tf.uint64)
         return tf.constant(np.random.SeedSequence(self.seed % 2**64).generate_state(1, np.uint64))
 
+    def _fingerprint(self, element: Element, layout: Layout) -> tf.Tensor:
+        # No half holds the inputs that a model mixes.
+        inputs = element[0] if self.method.points else ()
+        return fingerprint((layout.halves(element), inputs))
+
     def _mix_dataset(
         self, dataset: tf.data.Dataset, numbering: tuple[int, int] | None = None
     ) -> tf.data.Dataset:
@@ -244,7 +282,7 @@ class Mix(Configurable):
         def mix(number: tuple[tf.Tensor, tf.Tensor], element: Element) -> Element:
             index, salt = number
             # The datasets that a function makes all begin at 0: their contents tell them apart.
-            salt += fingerprint(layout.halves(element)) if nested else 0
+            salt += self._fingerprint(element, layout) if nested else 0
             seed = batch_seed(tf.bitwise.bitwise_xor(self._key, tf.bitcast(salt, tf.uint64)), index)
             return self._apply(element, self._draw(element, layout, seed, index), layout)
 
@@ -265,4 +303,4 @@ class Mix(Configurable):
         first, second = layout.halves(element)
         mixed, found = make(self.method.applied(), layout.mixed)(first, second, plan)
         assert_allowed(found, layout.mixed)
-        return layout.rebuild(element, mixed, self.method.rows)
+        return self.method.deliver(layout.rebuild(element, mixed, self.method.rows), plan)

@@ -1,0 +1,102 @@
+# %% [markdown]
+# # Manifold Mixup: mixing inside the network
+#
+# **What.** The small pre-activation ResNet of `images.py`, trained plain, with mixup, and with
+# Manifold Mixup, on 5,000 images of CIFAR-10 at 16 x 16 pixels: test error, calibration, and what
+# the networks do between two images.
+#
+# **Why.** [Verma et al., 2019](https://arxiv.org/abs/1806.05236) mix the outputs of a layer that is
+# drawn for each batch, and report lower errors than mixup's, and smoother boundaries.
+#
+# **How long.** Some 10 processor minutes for two seeds.
+
+# %%
+import experiment
+from cifar10 import CPU, errors_table, halved, load, shorter, trained
+
+from keras_mixup import analysis, manifold_mixup, mixup
+
+args = experiment.flags(
+    "Manifold Mixup on CIFAR-10, beside mixup and plain training.",
+    seeds=([0], "one model of each kind for every seed"),
+    epochs=(20, "of each training"),
+    pairs=(500, "of images, to look between"),
+    models=("manifold_models", "folder of trained models; those in it are not trained again"),
+)
+data = load(smoke=args.smoke)
+data = data if args.smoke else halved(data)
+recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=args.epochs)
+pairs = 20 if args.smoke else args.pairs
+
+# %% [markdown]
+# ## The mixes
+#
+# The pipeline is the same for all: `dataset.batch(128).apply(mix)`. What differs for Manifold Mixup
+# is the model that is compiled and fitted: `mix.wrap(model)` shares the layers of `model` and mixes
+# behind one of those that are named. The paper mixes the input, or what the first or the second
+# stage of residual blocks returns, and takes $\alpha$ = 2, and 1 for mixup.
+
+# %%
+stages = [f"stage{stage}" for stage in range(1, len(recipe.widths) + 1)][:2]
+
+
+def mixes(seed):
+    return {
+        "plain": mixup(0, num_classes=10, seed=seed),
+        "mixup, alpha 1": mixup(1.0, num_classes=10, seed=seed),
+        "manifold mixup, alpha 2": manifold_mixup(
+            layers=("input", *stages), num_classes=10, seed=seed
+        ),
+    }
+
+
+runs, models = {}, {}
+for seed in args.seeds:
+    for name, mix in mixes(seed).items():
+        wrap = name.startswith("manifold")
+        model, run = trained(name, data, mix, seed, args.models, recipe, wrap=wrap)
+        models.setdefault(seed, {})[name] = model
+        runs.setdefault(name, []).append(run)
+
+# %% [markdown]
+# ## Test error
+#
+# The training error is that on the unmixed training images, in inference mode. `models` are the
+# networks themselves: what was wrapped around them is not needed any more.
+
+# %%
+experiment.show_table(errors_table(runs, f"{len(data.x):,} images, {recipe.epochs} epochs"))
+
+# %% [markdown]
+# ## Between two images, and calibration
+#
+# On the lines between pairs of training images: how often a network predicts neither of the two
+# classes, and how large the gradient of its loss with respect to the image is, as in
+# `in_between.py`. The expected calibration error is that of the test images, in 15 bins.
+
+# %%
+between, calibration = [], []
+for seed in args.seeds:
+    between.append(
+        analysis.in_between(models[seed], (data.x, data.y), pairs=pairs, seed=seed, verbose=0)
+    )
+    calibration.append(analysis.calibration(models[seed], (data.x_test, data.y_test), verbose=0))
+
+half = len(between[0].lam) // 2
+rows = []
+for name in runs:
+    columns = [
+        [100 * result.miss[name][half] for result in between],
+        [1000 * result.gradient_norm[name][half] for result in between],
+        [100 * result.before[name].ece for result in calibration],
+        [result.before[name].nll for result in calibration],
+    ]
+    digits = (1, 1, 1, 2)
+    rows.append([name, *map(experiment.mean_and_range, columns, digits)])
+header = [f"{pairs:,} pairs", "miss (%), λ = ½", "gradient norm (0.001 nats per pixel unit), λ = ½"]
+header += ["calibration error (%)", "negative log-likelihood (nats)"]
+experiment.show_table(experiment.table(header, rows))
+
+# %%
+figure = between[0].plot()
+experiment.show_picture(figure, "manifold_between", args)

@@ -1,0 +1,562 @@
+"""Mixing inside a model: the part of Manifold Mixup that runs on the accelerator.
+
+The pipeline of `manifold_mixup` and `in_model` mixes the labels and sends each batch on as a
+dictionary, with a plan beside the inputs:
+
+    {
+        "x": the inputs, as they were,
+        "mix_lam": float32 [B], the share of the original,
+        "mix_layer": int32 [B], the index of the layer behind which an example is mixed,
+        "mix_partner": int32 [B], the row that is mixed into it,
+        "mix_row": int32 [B], the row that it had when partners were drawn,
+    }
+
+`MixedModel`, which `Mix.wrap` makes, mixes by that plan while it trains. Everything here is made of
+`keras.ops`, for TensorFlow, JAX and PyTorch alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mixup import _arguments
+
+INPUT = "input"
+_PLAN = ("mix_lam", "mix_layer", "mix_partner", "mix_row")
+
+
+def with_plan(x: Any, lam: Any, layer: Any, partner: Any, row: Any) -> dict[str, Any]:
+    """What a pipeline sends to the model in the place of `x`."""
+    return {"x": x, **dict(zip(_PLAN, (lam, layer, partner, row)))}
+
+
+def _has_plan(inputs: Any) -> bool:
+    return isinstance(inputs, Mapping) and set(inputs) == {"x", *_PLAN}
+
+
+# ------------------------------------------------------------------------------- at work
+
+
+class _Mixing:
+    """What the points of a model do in one forward pass.
+
+    Args:
+        indices: key of each point -> its index in the plan.
+        plan: the dictionary that the pipeline sent.
+    """
+
+    def __init__(self, indices: Mapping[str, int], plan: Mapping[str, Any]) -> None:
+        self._indices = indices
+        self._reached: set[str] = set()
+        lam, self._layer, partner, row = (ops.convert_to_tensor(plan[name]) for name in _PLAN)
+        # A replica may hold a part of the batch, and a device all of several batches: what stays
+        # true is how far away the partner is.
+        size = ops.shape(row)[0]
+        place = ops.arange(size, dtype="int32") + partner - row
+        self._place = ops.clip(place, 0, size - 1)
+        found = ops.equal(place, self._place)
+        found = ops.logical_and(found, ops.equal(ops.take(row, self._place), partner))
+        # A plan of another mix may name a layer that this model does not mix behind.
+        known = ops.logical_and(self._layer >= 0, self._layer < len(indices))
+        found = ops.logical_and(found, known)
+        _assert_found(found)
+        # Nothing can be raised from compiled code on every backend; NaN shows in the loss.
+        self._lam = ops.where(found, lam, float("nan"))
+        self._known = known
+
+    def __call__(self, key: str, outputs: Any) -> Any:
+        """The outputs of a layer, mixed in the batches that name it."""
+        if key not in self._indices:
+            return outputs
+        if key in self._reached:
+            _arguments.fail(
+                ValueError,
+                "A layer that is called several times has several outputs to mix.",
+                "Name another layer, or place a MixPoint behind one of the calls.",
+                layer=key,
+            )
+        self._reached.add(key)
+        lam = self._lam_at(key)
+        return keras.tree.map_structure(lambda output: self._mixed(key, output, lam), outputs)
+
+    def mask(self, key: str, mask: Any) -> Any:
+        """A mask of time steps: of the mixture are those that either example has."""
+        if key not in self._indices:
+            return mask
+        lam = self._lam_at(key)
+
+        def mixed(mask: Any) -> Any:
+            if mask is None:
+                return None
+            wide = _as_wide(lam, mask)
+            ours = ops.logical_and(mask, ops.not_equal(wide, 0))
+            theirs = ops.logical_and(ops.take(mask, self._place, axis=0), ops.not_equal(wide, 1))
+            return ops.logical_or(ours, theirs)
+
+        return keras.tree.map_structure(mixed, mask)
+
+    def check_reached(self) -> None:
+        """Raise for a point that was not on the way, whose labels are mixed nevertheless."""
+        missed = [key for key in self._indices if key not in self._reached]
+        if missed:
+            _arguments.fail(
+                ValueError,
+                "A MixPoint was named that the model did not call in training.",
+                "Call it, or leave it out of `layers`.",
+                missed=missed,
+            )
+
+    def _lam_at(self, key: str) -> Any:
+        here = ops.equal(self._layer, self._indices[key])
+        return ops.where(ops.logical_or(here, ops.logical_not(self._known)), self._lam, 1.0)
+
+    def _mixed(self, key: str, output: Any, lam: Any) -> Any:
+        sizes = {tuple(output.shape[:1]), tuple(lam.shape)} - {(None,)}
+        if len(sizes) > 1:
+            _fail_batch_axis(key, tuple(output.shape))
+        return _interpolate(output, ops.take(output, self._place, axis=0), lam)
+
+
+def _assert_found(found: Any) -> None:
+    """On TensorFlow, and outside XLA, which drops assertions: an error that says what is wrong."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    message = (
+        "Partners must be in the same batch, and with MirroredStrategy in the same replica; the "
+        "model must be wrapped by the mix of the pipeline. Do not rebatch or shuffle after the "
+        "mix, and give it a `pairing` whose partners lie in one replica's part of the batch. "
+        "Received: examples without their partner="
+    )
+    missing = tf.reduce_sum(tf.cast(~found, tf.int32))
+    tf.debugging.Assert(missing == 0, [message, missing])
+
+
+def _as_wide(lam: Any, x: Any) -> Any:
+    return ops.reshape(lam, (-1, *(1 for _ in x.shape[1:])))
+
+
+def _interpolate(x: Any, x_partner: Any, lam: Any) -> Any:
+    """x~ = lam x + (1 - lam) x_partner, exact at both ends; as `keras_mixup._interpolate`.
+
+    Integers are computed in float32 and returned as float32; floats come back in their own dtype.
+    """
+    given = keras.backend.standardize_dtype(x.dtype)
+    dtype = "float64" if given == "float64" else "float32"
+    a, b = ops.cast(x, dtype), ops.cast(x_partner, dtype)
+    lam = _as_wide(ops.cast(lam, dtype), x)
+    mixed = ops.where(lam == 1, a, ops.where(lam == 0, b, lam * a + (1 - lam) * b))
+    return ops.cast(mixed, given) if "float" in given else mixed
+
+
+_scope = threading.local()
+
+
+@contextlib.contextmanager
+def _mixing(mixing: _Mixing | None) -> Iterator[None]:
+    """Points mix, or not, within this context and thread: a replica has a thread of its own."""
+    outer = getattr(_scope, "mixing", None)
+    _scope.mixing = mixing
+    try:
+        yield
+    finally:
+        _scope.mixing = outer
+
+
+@keras.saving.register_keras_serializable(package="keras_mixup")
+class MixPoint(keras.layers.Layer):
+    """A place in a model where mixing may happen.
+
+    For models of your own class, whose layers `Mix.wrap` cannot know: call one wherever a batch may
+    be mixed, and name it among the `layers` of `manifold_mixup`. Without a wrapped model around it,
+    and in evaluation and prediction, it returns its inputs.
+
+    Args:
+        name: what the mix calls it.
+
+    Call arguments:
+        inputs: a tensor `[B, ...]`, or a structure of those.
+
+    Returns:
+        The same, of the same shapes and dtypes; mixed integers are float32.
+
+    Example:
+        >>> class Network(keras.Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.hidden = keras.layers.Dense(8, "relu")
+        ...         self.after_hidden = MixPoint("after_hidden")
+        ...         self.head = keras.layers.Dense(10)
+        ...
+        ...     def call(self, x):
+        ...         return self.head(self.after_hidden(self.hidden(x)))
+        >>> mixed = manifold_mixup(layers=("input", "after_hidden")).wrap(Network())
+    """
+
+    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name, autocast=False, **kwargs)
+        self.supports_masking = True
+        self._key = self.name
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        mixing = getattr(_scope, "mixing", None)
+        return inputs if mixing is None else mixing(self._key, inputs)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        # A layer, because Functional models compute masks as they do tensors: in a graph.
+        if all(mask is None for mask in keras.tree.flatten(previous_mask)):
+            return previous_mask
+        return _MaskPoint(self._key)(previous_mask)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        shapes = getattr(_scope, "shapes", None)
+        if shapes is not None:
+            shapes[self._key] = [tuple(tensor.shape) for tensor in keras.tree.flatten(inputs)]
+        return keras.tree.map_structure(
+            lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype), inputs
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_mixup")
+class _MaskPoint(keras.layers.Layer):
+    """What a `MixPoint` does to the masks of what it mixes."""
+
+    def __init__(self, key: str, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self._key = key
+        self.built = True
+
+    def call(self, mask: Any) -> Any:
+        mixing = getattr(_scope, "mixing", None)
+        return mask if mixing is None else mixing.mask(self._key, mask)
+
+    def compute_output_spec(self, mask: Any) -> Any:
+        return keras.tree.map_structure(
+            lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype), mask
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "key": self._key}
+
+
+# ---------------------------------------------------------------------------- wrapping
+
+
+@keras.saving.register_keras_serializable(package="keras_mixup")
+class MixedModel(keras.Model):
+    """A model that mixes its inputs, or the outputs of some layers, as the pipeline's plan says.
+
+    What `Mix.wrap` returns. It shares the layers of `model`, so that training one trains the other;
+    `model` itself is not changed. Train, evaluate, save and load it as any Keras model.
+
+    It takes what the mix's pipeline gives, and plain inputs, as validation data are. It mixes in
+    training only. In evaluation and prediction, for plain inputs, and where lam is 1, it computes
+    what `model` computes, bit for bit.
+
+    A batch may be divided among devices as long as every example is with its partner. Where one is
+    missing, as under `MirroredStrategy` or after `rebatch`, there is an `InvalidArgumentError` on
+    TensorFlow outside XLA, and NaN in the example's place, and so in the loss, everywhere else.
+
+    Args:
+        model: a Functional, Sequential or subclassed model.
+        points: names of layers, or of `MixPoint`s, and "input", in the order of the plan's indices.
+        keep: names of inputs that "input" does not mix.
+        **kwargs: of `keras.Model`.
+
+    Attributes:
+        model: the model that was wrapped.
+        points: the names.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        points: Sequence[str],
+        keep: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(model, keras.Model):
+            _arguments.fail(
+                TypeError, "Only a Keras model can be wrapped.", "Pass one.", model=model
+            )
+        if isinstance(model, MixedModel):
+            _arguments.fail(
+                ValueError, "This model is wrapped already.", "Wrap its `model`.", model=model
+            )
+        # Its inputs go to `model` as they are, and lam stays float32.
+        super().__init__(autocast=False, **{"name": f"mixed_{model.name}", **kwargs})
+        self.points = tuple(points)
+        self.keep = tuple(keep)
+        self.model = model
+        if INPUT in self.points:
+            self._check_inputs()
+        inner = _with_points(model, self.points)
+        # As a function, because Keras would track a model, and list its layers twice.
+        self._run = lambda *args, **kwargs: inner(*args, **kwargs)
+        self.built = model.built
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if not _has_plan(inputs):
+            return self.model(inputs, training=training)
+        if not training:
+            return self.model(inputs["x"], training=training)
+        indices = {key: index for index, key in enumerate(self.points)}
+        mixing = _Mixing(indices, inputs)
+        x = inputs["x"]
+        if INPUT in self.points:
+            x = self._mixed_inputs(mixing, x)
+        with _mixing(mixing):
+            outputs = self._run(x, training=training)
+        mixing.check_reached()
+        return outputs
+
+    def _check_inputs(self) -> None:
+        """Raise where a mixture would be truncated to an integer."""
+        if not _is_graph(self.model) or not _has_graph(self.model):
+            return
+        sequential = isinstance(self.model, keras.Sequential)
+        for path, tensor in _leaves(self.model.inputs[0] if sequential else self.model.input):
+            dtype = keras.backend.standardize_dtype(tensor.dtype)
+            if "int" in dtype and not self._keeps(path):
+                _arguments.fail(
+                    ValueError,
+                    "The mixture of integers is not an integer, and this input takes nothing else.",
+                    'Leave "input" out of `layers`, or give it dtype="float32": uint8 batches '
+                    "still travel as uint8.",
+                    input=tensor.name,
+                    dtype=dtype,
+                )
+
+    def _mixed_inputs(self, mixing: _Mixing, x: Any) -> Any:
+        leaves = {path: leaf for path, leaf in _leaves(x) if not self._keeps(path)}
+        mixed = mixing(INPUT, leaves)
+        return _fill(x, lambda path, leaf: mixed.get(path, leaf))
+
+    def _keeps(self, path: str) -> bool:
+        wholes = (path, f"x/{path}")
+        return any(f"{whole}/".startswith(f"{name}/") for whole in wholes for name in self.keep)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "model": keras.saving.serialize_keras_object(self.model),
+            "points": list(self.points),
+            "keep": list(self.keep),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> MixedModel:
+        """The model that `get_config` described."""
+        config = dict(config)
+        model = keras.saving.deserialize_keras_object(config.pop("model"), custom_objects)
+        return cls(model, **config)
+
+
+def _leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, child in _children(structure) or []:
+        yield from _leaves(child, f"{path}/{name}" if path else name)
+    if _children(structure) is None:
+        yield path, structure
+
+
+def _fill(structure: Any, value: Callable[[str, Any], Any], path: str = "") -> Any:
+    children = _children(structure)
+    if children is None:
+        return value(path, structure)
+    filled = [_fill(child, value, f"{path}/{name}" if path else name) for name, child in children]
+    if isinstance(structure, Mapping):
+        return dict(zip(structure, filled))
+    return type(structure)(*filled) if hasattr(structure, "_fields") else type(structure)(filled)
+
+
+def _children(structure: Any) -> list[tuple[str, Any]] | None:
+    if isinstance(structure, Mapping):
+        return [(str(name), child) for name, child in structure.items()]
+    if isinstance(structure, (tuple, list)):
+        names = getattr(structure, "_fields", range(len(structure)))
+        return [(str(name), child) for name, child in zip(names, structure)]
+    return None
+
+
+def _with_points(model: keras.Model, points: Sequence[str]) -> Any:
+    """The model with a `MixPoint` behind each layer that is named, and the same layers."""
+    paths = {path for path, _ in _paths(model)}
+    placed = [layer for layer in model._flatten_layers() if isinstance(layer, MixPoint)]
+    by_hand = [layer.name for layer in placed if layer.name not in paths]
+    for name in points:
+        if name == INPUT:
+            continue
+        if name not in paths and by_hand.count(name) != 1:
+            _fail_name(model, name, sorted(paths), by_hand)
+    layers = {name for name in points if name in paths and name != INPUT}
+    if not layers:
+        return model
+    inner = _Surgery(layers).operate(model)
+    if all(tensor.shape[0] is None for tensor in inner.inputs):
+        _check_batch_axes(inner)
+    return inner
+
+
+class _Surgery:
+    """Puts points into models.
+
+    Args:
+        names: paths of the layers to put them behind.
+    """
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def operate(self, model: keras.Model, prefix: str = "") -> Any:
+        """The graph of `model` with the same layers, and points in it and in nested models."""
+        if not _has_graph(model):
+            _arguments.fail(
+                ValueError,
+                "A model must be built before it can be wrapped.",
+                "Begin a Sequential model with keras.Input(...).",
+                model=model.name,
+            )
+        # Without what a model class adds to its graph, such as what it was compiled with.
+        sequential = isinstance(model, keras.Sequential)
+        inputs = model.inputs[0] if sequential else model.input
+        outputs = model.outputs[0] if sequential else model.output
+        graph = keras.Model(inputs, outputs, name=model.name)
+        calls: dict[str, int] = {}
+        nested: dict[str, Any] = {}
+
+        def clone(layer: Any) -> Any:
+            path = f"{prefix}{layer.name}"
+            if not any(name.startswith(f"{path}/") for name in self._names):
+                return layer
+            if path not in nested:
+                nested[path] = self.operate(layer, f"{path}/")
+            return nested[path]
+
+        automatic = {
+            operation.name: names
+            for operation in graph.operations
+            if (names := _automatic_masks(operation))
+        }
+
+        def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            path = f"{prefix}{layer.name}"
+            for name in automatic.get(layer.name, ()):
+                kwargs.pop(name, None)  # filled in again, behind a point with another mask
+            calls[path] = calls.get(path, 0) + 1
+            inside = [name for name in self._names if f"{name}/".startswith(f"{path}/")]
+            if calls[path] > 1 and inside:
+                _arguments.fail(
+                    ValueError,
+                    "A layer that is called several times has several outputs to mix.",
+                    "Name another layer, or place a MixPoint behind one of the calls.",
+                    layer=inside[0],
+                )
+            if path not in self._names:
+                return layer(*args, **kwargs)
+            point = MixPoint(f"{layer.name}_mix_point")
+            point._key = path
+            if isinstance(layer, MixPoint):
+                return point(*args, **kwargs)
+            return point(layer(*args, **kwargs))
+
+        inner = keras.models.clone_model(
+            graph, clone_function=clone, call_function=call, input_tensors=inputs
+        )
+        inner.dtype_policy = model.dtype_policy
+        return inner
+
+
+def _is_graph(model: Any) -> bool:
+    """Whether a model is made of the layers it lists, and does nothing else when it is called."""
+    if not isinstance(model, (keras.Function, keras.Sequential)):
+        return False
+    definer = next(cls for cls in type(model).__mro__ if "call" in vars(cls))
+    return definer is keras.Sequential or definer.__name__ == "Functional"
+
+
+def _automatic_masks(operation: Any) -> set[str]:
+    """The arguments of a layer that Keras filled in with the masks of its other arguments."""
+    given: set[str] = set()
+    filled: set[str] = set()
+    for node in operation._inbound_nodes:
+        masks = [id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors]
+        for name, value in node.arguments.kwargs.items():
+            if value is not None and (name == "mask" or name.endswith("_mask")):
+                whole = keras.tree.flatten(value)
+                (filled if all(id(part) in masks for part in whole) else given).add(name)
+    return filled - given
+
+
+def _has_graph(model: keras.Model) -> bool:
+    return not isinstance(model, keras.Sequential) or hasattr(model, "inputs")
+
+
+def _paths(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`(path, layer)` of every layer that can be named without a `MixPoint`."""
+    if not _is_graph(model):
+        return
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.InputLayer):
+            yield f"{prefix}{layer.name}", layer
+            yield from _paths(layer, f"{prefix}{layer.name}/")
+
+
+def _fail_name(model: Any, name: str, paths: Sequence[str], by_hand: Sequence[str]) -> None:
+    if by_hand.count(name) > 1:
+        _arguments.fail(
+            ValueError,
+            f"There are several MixPoints named {name!r} in the model.",
+            "Give each its own name.",
+            points=list(by_hand),
+        )
+    known = [INPUT, *paths, *by_hand]
+    todo = f"There are {known}."
+    if not _is_graph(model):
+        todo += " In a model of your own class, place a MixPoint where mixing may happen."
+    _arguments.fail(
+        ValueError,
+        f"The model {model.name!r} has no layer {name!r} to mix behind.",
+        todo,
+        layer=name,
+    )
+
+
+def _check_batch_axes(inner: Any) -> None:
+    """Raise unless there is a row for each example at each point.
+
+    A shape such as `(None, 8)` does not tell, because layers may fold other axes into the first.
+    """
+    shapes: dict[str, Any] = {}
+    size = 24  # some layers only take even numbers, or multiples of three
+    specs = keras.tree.map_structure(
+        lambda tensor: keras.KerasTensor((size, *tensor.shape[1:]), tensor.dtype), inner.input
+    )
+    _scope.shapes = shapes
+    try:
+        inner.compute_output_spec(specs)
+    finally:
+        _scope.shapes = None
+    for key, found in shapes.items():
+        for shape in found:
+            if tuple(shape[:1]) != (size,):
+                _fail_batch_axis(key, shape)
+
+
+def _fail_batch_axis(key: str, shape: tuple[Any, ...]) -> None:
+    _arguments.fail(
+        ValueError,
+        f"The output of {key!r} has no batch axis: there is not one row for each example.",
+        "Name another layer.",
+        shape=shape,
+    )
