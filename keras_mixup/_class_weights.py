@@ -71,7 +71,7 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
 
 def _shares(y: Any, count: int) -> tf.Tensor:
     """How much of each class is in soft labels, float32 `[B, K]`."""
-    shape = getattr(y, "shape", None)
+    shape: Any = getattr(y, "shape", None)
     rank = None if shape is None or not y.dtype.is_floating else shape.rank
     if count == 2 and (rank == 1 or (rank == 2 and shape[1] == 1)):
         y = tf.reshape(tf.cast(y, tf.float32), [-1])

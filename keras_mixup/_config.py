@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-from typing_extensions import Self
+
+if TYPE_CHECKING:  # in `typing` from Python 3.11 on; type checkers bring it along
+    from typing_extensions import Self
 
 
 def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSING) -> Any:

@@ -26,6 +26,18 @@ from keras_mixup._schedules import number_or_schedule, probability_or_schedule, 
 from keras_mixup._types import Seed, Size
 from keras_mixup.schedule import Schedule
 
+__all__ = [
+    "Beta",
+    "Coefficient",
+    "Constant",
+    "FromDistribution",
+    "FromFunction",
+    "Majority",
+    "PerBatch",
+    "Scale",
+    "Sometimes",
+]
+
 
 class Coefficient(Configurable, abc.ABC):
     """Draws lam; the base class of the coefficients."""

@@ -17,6 +17,8 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import Configurable, argument
 
+__all__ = ["Dominant", "FromFunction", "LabelShare", "Remix"]
+
 
 class LabelShare(Configurable, abc.ABC):
     """Says how much of the label is the original's; the base class of the label shares."""

@@ -15,6 +15,8 @@ from keras import ops
 
 from keras_mixup import _arguments
 
+__all__ = ["SoftAccuracy", "SoftCrossEntropyExcess"]
+
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
 class SoftAccuracy(keras.metrics.MeanMetricWrapper):

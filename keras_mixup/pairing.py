@@ -19,6 +19,8 @@ from keras_mixup._config import Configurable, argument
 from keras_mixup._random import fraction, random_bits
 from keras_mixup._types import Nest, Seed, Size
 
+__all__ = ["Closeness", "Cyclic", "FromFunction", "Pairing", "Rotation", "SameClass", "Zipped"]
+
 
 class Pairing(Configurable, abc.ABC):
     """Chooses partners inside a batch; the base class of the pairings.

@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
 
 
+__all__ = ["show_batch"]
+
+
 def show_batch(
     dataset: Any, class_names: Sequence[str] | None = None, *, max_images: int = 16
 ) -> Figure:

@@ -24,7 +24,10 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import Configurable, argument
 
+__all__ = ["Schedule", "Window"]
+
 Schedule = Callable[[Any], Any]
+"""A function of the step, an int64 scalar, that returns a number."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""The handbook. From the repository's root: `sphinx-build -c docs -W . build/handbook`.
+
+The source directory is the repository, so that links between pages, examples and benchmarks are the
+same here and where the files are read one by one.
+"""
+
+import importlib.metadata
+import os
+
+# The handbook documents signatures; nothing in it runs on a device or is worth a log line.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+project = "keras_mixup"
+author = "the keras_mixup authors"
+project_copyright = author
+version = release = importlib.metadata.version("keras-mixup")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "myst_nb"]
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**",
+    "examples/README.md",
+    "examples/*.ipynb",
+    "benchmarks/README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+]
+exclude_patterns = ["docs/_*"]
+
+# Pages.
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # notebooks are shown as they were saved
+nb_merge_streams = True
+
+# Docstrings.
+default_role = "literal"
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_default_options = {"show-inheritance": False}
+napoleon_numpy_docstring = False
+napoleon_custom_sections = [
+    ("Call arguments", "params_style"),
+    ("Returns (when called)", "returns_style"),
+]
+
+# Look.
+html_theme = "furo"
+html_title = "keras_mixup"
+html_static_path = ["_static"]
+html_css_files = ["handbook.css"]
+html_show_copyright = False
+html_show_sphinx = False
+html_copy_source = False
+templates_path = ["_templates"]
+html_additional_pages = {"index": "redirect.html"}
+html_theme_options = {"navigation_with_keys": True}
+
+
+def literal_equations(app, what, name, obj, options, lines):
+    """Indented paragraphs of a docstring are equations: kept as they are, not flowed as quotes."""
+    result = []
+    previous = ""
+    for line in lines:
+        starts = line.startswith(" ") and result and not result[-1].strip()
+        if starts and previous and not previous.startswith(" "):
+            result += ["::", ""]
+        result.append(line)
+        previous = line if line.strip() else previous
+    lines[:] = result
+
+
+def setup(app):
+    """Before napoleon, which runs at the default priority of 500."""
+    app.connect("autodoc-process-docstring", literal_equations, priority=400)
