@@ -4,11 +4,18 @@ The source directory is the repository, so that links between pages, examples an
 same here and where the files are read one by one.
 """
 
+import importlib
 import importlib.metadata
 import os
+import pkgutil
+
+from sphinx.util import logging
 
 # The handbook documents signatures; nothing in it runs on a device or is worth a log line.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Modules whose names are public as `keras_mixup.<name>`.
+REEXPORTED = ("pairs", "recipes")
 
 project = "keras_mixup"
 author = "the keras_mixup authors"
@@ -38,7 +45,9 @@ default_role = "literal"
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_default_options = {"show-inheritance": False}
+# Names of other packages, which the handbook does not link to.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(abc|collections|keras|matplotlib|numpy|tensorflow)\..*")]
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [
     ("Call arguments", "params_style"),
@@ -71,6 +80,26 @@ def literal_equations(app, what, name, obj, options, lines):
     lines[:] = result
 
 
+def public_names():
+    """The name of every public module, function and class."""
+    import keras_mixup
+
+    for module in pkgutil.iter_modules(keras_mixup.__path__):
+        if not module.name.startswith("_") and module.name not in REEXPORTED:
+            name = f"keras_mixup.{module.name}"
+            yield name
+            yield from (f"{name}.{each}" for each in importlib.import_module(name).__all__)
+    yield from (f"keras_mixup.{name}" for name in keras_mixup.__all__)
+
+
+def refuse_undocumented_names(app, env):
+    """A warning, which `-W` makes an error, for each public name that is on no page."""
+    documented = {name for name, *_ in env.domains.python_domain.get_objects()}
+    for name in sorted(set(public_names()) - documented):
+        logging.getLogger("keras_mixup").warning("%s is public and not in the API reference", name)
+
+
 def setup(app):
-    """Before napoleon, which runs at the default priority of 500."""
+    """Called by Sphinx. Equations go before napoleon, which has the default priority of 500."""
     app.connect("autodoc-process-docstring", literal_equations, priority=400)
+    app.connect("env-check-consistency", refuse_undocumented_names)

@@ -20,10 +20,8 @@ def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSIN
 class Configurable:
     """A frozen dataclass with checked fields that `keras.saving` can write as JSON.
 
-    ```python
     config = keras.saving.serialize_keras_object(mixup(0.2, num_classes=10, seed=0))
     mix = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
-    ```
     """
 
     def __init_subclass__(cls) -> None:

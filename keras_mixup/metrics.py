@@ -22,9 +22,7 @@ __all__ = ["SoftAccuracy", "SoftCrossEntropyExcess"]
 class SoftAccuracy(keras.metrics.MeanMetricWrapper):
     """Accuracy on soft labels: the share of the label that the predicted class really has.
 
-    ```
-    value = y_true[argmax_k y_pred[k]]
-    ```
+        value = y_true[argmax_k y_pred[k]]
 
     For a mixup label this is `lam * [hits y] + (1 - lam) * [hits y_partner]`, as the authors' code
     reports it. On one-hot labels it equals `keras.metrics.CategoricalAccuracy`. No model reaches 1
@@ -89,10 +87,8 @@ class SoftAccuracy(keras.metrics.MeanMetricWrapper):
 class SoftCrossEntropyExcess(keras.metrics.MeanMetricWrapper):
     """Cross-entropy minus the entropy of the label: how far the prediction is from a soft label.
 
-    ```
-    value = CE(y_true, y_pred) - H(y_true) = KL(y_true || y_pred)
-          = sum_k y_true[k] * (log y_true[k] - log y_pred[k])
-    ```
+        value = CE(y_true, y_pred) - H(y_true) = KL(y_true || y_pred)
+              = sum_k y_true[k] * (log y_true[k] - log y_pred[k])
 
     The cross-entropy of a mixed label cannot go below the label's entropy; here that floor is 0. On
     one-hot labels the entropy is 0 and the value is the cross-entropy itself. So training on mixed

@@ -4,12 +4,10 @@ The step is the number of batches before this one, an int64 scalar. A schedule i
 it: `Window`, a `keras.optimizers.schedules.LearningRateSchedule`, or one of your own, with
 TensorFlow operations or with plain conditions.
 
-```python
-steps = 50_000 // 128
-warm_up = schedule.Window(start=5 * steps)  # no mixing in the first 5 epochs
-train = ds.repeat().batch(128).apply(mixup(0.2, num_classes=10, probability=warm_up))
-model.fit(train, epochs=30, steps_per_epoch=steps)
-```
+    steps = 50_000 // 128
+    warm_up = schedule.Window(start=5 * steps)  # no mixing in the first 5 epochs
+    train = ds.repeat().batch(128).apply(mixup(0.2, num_classes=10, probability=warm_up))
+    model.fit(train, epochs=30, steps_per_epoch=steps)
 """
 
 from __future__ import annotations

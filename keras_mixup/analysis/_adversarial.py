@@ -168,10 +168,8 @@ def adversarial_examples(
 ) -> np.ndarray:
     """Inputs changed by FGSM (`steps=1`) or I-FGSM (`steps=10`), so that the loss grows.
 
-    ```
-    x_0     = x
-    x_{t+1} = clip(x_t + r / steps * sign(d CE(y, f(x_t)) / dx))      r = eps / 255 * (high - low)
-    ```
+        x_0     = x
+        x_{t+1} = clip(x_t + r / steps * sign(d CE(y, f(x_t)) / dx))    r = eps / 255 * (high - low)
 
     `clip` keeps every value within r of the original's and within the range. y is the true
     label. Not a defence: see `adversarial_errors`, which takes the same arguments.

@@ -87,11 +87,9 @@ def in_between(
 ) -> InBetween:
     """Miss rate and input-gradient norm on the lines between random pairs of examples.
 
-    ```
-    x(lam)    = lam * x_i + (1 - lam) * x_j                       lam = 0, .05, ..., 1
-    miss(lam) = mean over pairs of [argmax_k f(x(lam))_k is neither y_i nor y_j]
-    norm(lam) = mean over pairs of || d CE(label, f(x)) / dx ||_2   at x = x(lam)
-    ```
+        x(lam)    = lam * x_i + (1 - lam) * x_j                       lam = 0, .05, ..., 1
+        miss(lam) = mean over pairs of [argmax_k f(x(lam))_k is neither y_i nor y_j]
+        norm(lam) = mean over pairs of || d CE(label, f(x)) / dx ||_2   at x = x(lam)
 
     Every model is measured on the same pairs, in inference mode. The two examples of a pair differ,
     their classes need not, as in the paper. The standard error of a miss rate m is

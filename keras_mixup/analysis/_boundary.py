@@ -201,10 +201,8 @@ def line_profile(
 ) -> LineProfile:
     """The probability of one class along the line between two inputs, and how straight it is.
 
-    ```
-    p(lam) = f(lam * first + (1 - lam) * second)[class_id]
-    R^2    = squared correlation of p(lam) and lam
-    ```
+        p(lam) = f(lam * first + (1 - lam) * second)[class_id]
+        R^2    = squared correlation of p(lam) and lam
 
     mixup asks for p to be linear in lam where the line meets no third example.
 

@@ -135,9 +135,7 @@ def calibration(
 def fit_temperature(y_true: Any, y_pred: Any) -> float:
     """The temperature T at which predictions are most likely: one number that mends confidence.
 
-    ```
-    p_T[k] = p[k]^(1/T) / sum_j p[j]^(1/T),    T = argmin mean_i -log p_T,i[y_i]
-    ```
+        p_T[k] = p[k]^(1/T) / sum_j p[j]^(1/T),    T = argmin mean_i -log p_T,i[y_i]
 
     This is softmax(logits / T). T > 1 makes predictions less confident, T < 1 more. No prediction
     changes its class. The nll is convex in 1/T, so its slope has one root, which is found to 8

@@ -24,10 +24,8 @@ def corrupt_labels(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Replace labels by random ones, each with the same chance.
 
-    ```
-    mask_i  = [u_i < fraction],  u_i ~ U(0, 1)
-    label_i = a class drawn uniformly from all classes if mask_i, else y_i
-    ```
+        mask_i  = [u_i < fraction],  u_i ~ U(0, 1)
+        label_i = a class drawn uniformly from all classes if mask_i, else y_i
 
     The true class can be drawn again, as in the code the paper used: of K classes, the share
     `fraction * (1 - 1/K)` of the labels ends up wrong, and a network that learns none of the noise
@@ -92,7 +90,7 @@ class LabelNoise:
 
     @property
     def best(self) -> float:
-        """The smallest test error: an optimistic figure, chosen on the test examples."""
+        """The smallest test error. It was picked on the test examples, which flatters it."""
         return float(self.test.min())
 
     @property

@@ -57,12 +57,10 @@ def reliability(y_true: Any, y_pred: Any, *, bins: int = 15) -> Reliability:
     The confidence of a prediction is its largest probability; bin m holds the n_m examples whose
     confidence is in `((m-1)/M, m/M]`.
 
-    ```
-    ece             = sum_m n_m / n * |acc_m - conf_m|
-    over_confidence = sum_m n_m / n * conf_m * max(conf_m - acc_m, 0)
-    nll             = mean_i -log p_i[y_i]
-    brier           = mean_i sum_k (p_i[k] - [k = y_i])^2
-    ```
+        ece             = sum_m n_m / n * |acc_m - conf_m|
+        over_confidence = sum_m n_m / n * conf_m * max(conf_m - acc_m, 0)
+        nll             = mean_i -log p_i[y_i]
+        brier           = mean_i sum_k (p_i[k] - [k = y_i])^2
 
     A probability that float32 rounded to 0 counts as 1.2e-38 in the nll; Keras's losses stop at
     1e-7, scikit-learn's at 1.2e-7.
