@@ -1,4 +1,4 @@
-"""Numbers that change over the training: functions of the step.
+"""Numbers that change during training: functions of the step.
 
 The step is the number of batches before this one, an int64 scalar. A schedule is any function of
 it: `Window`, a `keras.optimizers.schedules.LearningRateSchedule`, or one of your own, with
@@ -30,13 +30,13 @@ Schedule = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Window(Configurable):
-    """1 from step `start` to the one before `stop`, else 0: a probability for a part of a training.
+    """1 from step `start` on and before `stop`, else 0: mixing for a part of the training.
 
         p(step) = 1 where start <= step < stop, else 0
 
     Args:
         start: first step of the window, >= 0. `5 * steps_per_epoch` is a warm-up of 5 epochs.
-        stop: first step after the window, > start; None is the end of the training.
+        stop: first step after the window, > start; None means that it does not end.
 
     Returns (when called):
         float32, 0 or 1.

@@ -41,26 +41,29 @@ def _box_format(name: str, value: Any) -> str | None:
 @final
 @dataclass(frozen=True, init=False)
 class Mix(Configurable):
-    """A dataset transformation that mixes every batch with itself, or two streams.
+    """A dataset transformation that mixes the examples of a batch, or of two streams.
 
     The recipes (`mixup`, `cutmix`, ...) return one of these; make your own from other parts.
 
     Args:
-        pairing: who mixes with whom, `(batch_size, y, seed) -> partner`; None is
-            `pairing.Rotation()`, and pairs where the elements are already paired.
+        pairing: who is mixed with whom, `(batch_size, y, seed) -> partner`; None is
+            `pairing.Rotation()`, and the pairs themselves if the elements are already paired.
         coefficient: how much of the original stays, `(shape, seed) -> lam`; None is
             `coefficient.Beta(0.2)`.
         blend: how two examples become one, `(x, x_partner, lam, seed) -> (x_mixed, share)`; None
             is `blend.Linear()`.
         label_share: whose label it is, `(share, y, y_partner) -> share of the label`; None mixes
             labels with the share of the inputs.
-        method: what a mix composes of those four; `choose` and `WithClean` give another one.
+        method: what those four compose, in their place; `choose` and `WithClean` pass one.
         num_classes: number of classes of integer labels; a structure like y's for several outputs.
         keep: names of entries left as they are, such as `("id",)`, `("meta/file",)`, `("1",)` for
             the second of a tuple, or `("y/id",)` where x has that name too.
         data_format: "channels_last" or "channels_first", of images, videos and masks.
         bounding_box_format: of boxes that are cut, one of Keras's: "xyxy", "rel_xyxy", "xywh", ...
         seed: an integer for reproducible draws, None for fresh ones.
+
+    Raises:
+        TypeError, ValueError: an argument outside its allowed values.
 
     Example:
         >>> mix = Mix(coefficient=coefficient.Constant(0.5), blend=blend.Linear(), num_classes=10)
@@ -98,7 +101,7 @@ class Mix(Configurable):
         if method is not None and given:
             _arguments.fail(
                 ValueError,
-                "A mix is made of parts, or of a method that has them.",
+                "A mix is made of parts, or of a method that contains them.",
                 "Drop one of them.",
                 method=method,
                 **given,
@@ -117,12 +120,13 @@ class Mix(Configurable):
     def __call__(self, *element: Any) -> Any:
         """Mix a dataset, or one element of it.
 
-        A call on an element is a function of the seed and of the element: the same batch is mixed
-        the same way, in whatever order and process. Without a seed every call is fresh.
+        With a seed, what is drawn for an element depends on the seed and the element alone: the
+        same batch is mixed in the same way, in any order and process. Without one, every call
+        draws anew.
 
         Args:
-            *element: a `tf.data.Dataset` (as `ds.apply` passes it), or the components of one
-                element: `(x, y)`, `(x, y, sample_weight)`, or two of those (as `ds.map` does).
+            *element: a `tf.data.Dataset`, as `ds.apply` passes it; or the components of one
+                element, as `ds.map` does: `x, y`, `x, y, sample_weight`, or two of such tuples.
 
         Returns:
             A dataset, or an element `(x, y)` / `(x, y, sample_weight)` of the same structure.
@@ -132,7 +136,7 @@ class Mix(Configurable):
         if self._scheduled:
             _arguments.fail(
                 ValueError,
-                "A schedule counts the batches of a training, which a single call does not know.",
+                "A schedule counts the batches of a training, which a single call cannot do.",
                 "Use ds.repeat().batch(n).apply(mix), and fit(steps_per_epoch=...).",
                 mix=self,
             )
@@ -147,7 +151,7 @@ class Mix(Configurable):
     def indexed(
         self, start: int = 0, stride: int = 1
     ) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
-        """The mix, told which batches of the training a dataset holds.
+        """The mix for a dataset that holds some of the batches of a training.
 
         Batch k of the dataset is batch `start + k * stride` of the training, and what is drawn for
         it depends on the seed and on that number alone: not on the process, the number of workers,
@@ -171,7 +175,7 @@ class Mix(Configurable):
         if self.seed is None:
             _arguments.fail(
                 ValueError,
-                "What is drawn for a batch can only follow from its number with a seed.",
+                "Draws that depend on a batch's number need a seed.",
                 "Give the mix a seed.",
                 seed=None,
             )
@@ -187,7 +191,7 @@ class Mix(Configurable):
             step: the number of batches before this one, for a mix with a schedule.
 
         Returns:
-            A `Plan` (of a choice: a `ChoicePlan`), which can also be made by hand.
+            A `Plan`, or for a choice a `ChoicePlan`; both can also be made by hand.
         """
         element = as_tensors(element)
         layout = layout_of(element, self)
