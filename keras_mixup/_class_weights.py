@@ -81,7 +81,7 @@ def _shares(y: Any, count: int) -> tf.Tensor:
             ValueError,
             f"y must be soft labels of shape [B, {count}], one class per weight; for a sigmoid [B] "
             "or [B, 1], and two weights.",
-            "Apply this after the mix, and pass one weight per class.",
+            "Put this behind the mix, and pass one weight per class.",
             y=y,
         )
     return tf.cast(y, tf.float32)

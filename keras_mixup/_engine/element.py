@@ -318,8 +318,8 @@ def _check_leaf(path: str, leaf: Any) -> None:
         _arguments.fail(
             TypeError,
             "Only dense tensors can be mixed.",
-            "Convert first: tf.sparse.to_dense(x), x.to_tensor(), or ds.padded_batch(n); split other "
-            "objects into tensors.",
+            "Convert first: tf.sparse.to_dense(x), x.to_tensor(), or ds.padded_batch(n). Split "
+            "other objects into tensors.",
             leaf=leaf,
         )
     if leaf.shape.rank is None:

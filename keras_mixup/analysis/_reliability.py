@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """What `reliability` measured. The three arrays have one entry a bin.
+    """What `reliability` measured. The three arrays have one entry per bin.
 
     Attributes:
         counts: int64 [M], examples whose confidence is in the bin `((m-1)/M, m/M]`.
@@ -68,7 +68,7 @@ def reliability(y_true: Any, y_pred: Any, *, bins: int = 15) -> Reliability:
     Args:
         y_true: class ids `[N]`, or one-hot `[N, K]`.
         y_pred: probabilities `[N, K]`, or `[N, 1]` of class 1.
-        bins: M, how many, of equal width; an integer >= 1.
+        bins: M, the number of bins of equal width, an integer >= 1.
 
     Returns:
         A `Reliability`.
