@@ -99,7 +99,7 @@ def draw(results, path):
     from matplotlib.figure import Figure
     from matplotlib.ticker import StrMethodFormatter
 
-    colors = {"cast": "0.5", "mixup": "#0072B2", "cutmix": "#D55E00"}
+    colors = {"cast": "0.5", "mixup": "#0072B2", "cutmix": "#CC79A7"}
     colors |= {"mixup, one-hot labels": "#56B4E9", "mixup, map": "#0072B2"}
     figure = Figure(figsize=(10, 7), layout="constrained", dpi=110)
     for axes, (line, pipelines) in zip(figure.subplots(2, 2).flat, results.items()):

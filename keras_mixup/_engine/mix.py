@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, final, overload
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +21,7 @@ from keras_mixup._engine.methods import Blended, Drawing, Method
 from keras_mixup._engine.program import compiled_program, program
 from keras_mixup._engine.tensors import as_tensors, fingerprint
 from keras_mixup._random import batch_seed
-from keras_mixup._types import Element, NumClasses, Seed
+from keras_mixup._types import Element, Nest, NumClasses, Seed
 from keras_mixup.blend import Blend
 from keras_mixup.coefficient import Coefficient
 from keras_mixup.label_share import LabelShare
@@ -115,6 +115,12 @@ class Mix(Configurable):
             seed=seed,
         )
         self.__post_init__()
+
+    @overload
+    def __call__(self, dataset: tf.data.Dataset, /) -> tf.data.Dataset: ...
+
+    @overload
+    def __call__(self, x: Nest, y: Nest, sample_weight: Nest = ..., /) -> Element: ...
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, *element: Any) -> Any:
