@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# Of the classes whose probability is not shown.
-_CLASSES = "#000000", "#CC79A7", "#F0E442"
-
-
 @dataclass(frozen=True, eq=False)
 class DecisionBoundary:
     """What `decision_boundary` measured.
@@ -78,8 +74,7 @@ class DecisionBoundary:
             for index, kind in enumerate(np.unique(self.y)):
                 points = self.x[self.y == kind]
                 style: dict[str, Any] = {"s": 8, "edgecolors": "white", "linewidths": 0.3}
-                # Not the colours of the models in other figures.
-                color = "#E69F00" if kind == self.class_id else _CLASSES[index % len(_CLASSES)]
+                color = "#E69F00" if kind == self.class_id else _report.color(2 + index)
                 panel.scatter(*points.T, color=color, label=f"class {kind}", **style)
             panel.set_title(name, parse_math=False, fontsize=10)
             panel.set_xlabel("first feature")
