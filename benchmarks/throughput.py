@@ -1,4 +1,4 @@
-"""Milliseconds a batch through `tf.data`, ours and others, interleaved in one process.
+"""Milliseconds per batch through `tf.data`, ours and others, interleaved in one process.
 
     python benchmarks/throughput.py                    # the table, about ten minutes on two cores
     python benchmarks/throughput.py --cases small --rounds 3
@@ -148,7 +148,7 @@ def contenders(dtype):
 
 
 def time_dataset(dataset, count):
-    """Seconds a batch: TensorFlow skips `count` batches, after a pass that is not timed."""
+    """Seconds per batch: TensorFlow skips `count` batches, after a pass that is not timed."""
     iterator = iter(dataset.skip(count).take(1).repeat())
     next(iterator)
     start = time.perf_counter()
@@ -238,7 +238,7 @@ def print_case(result):
     base, layer = medians["floor: cast or copy"], medians["keras.layers.MixUp"]
     shape = " x ".join(map(str, result["batch"]))
     print(f"\n### {shape} {result['dtype']}, copying moves {result['copy_gb_s']:.1f} GB/s\n")
-    print("| pipeline | ms a batch (min to max) | over the floor | keras.layers.MixUp over it |")
+    print("| pipeline | ms per batch (min to max) | over the floor | keras.layers.MixUp over it |")
     print("|---|---|---|---|")
     for name, values in result["ms"].items():
         spread = f"{medians[name]:.3f} ({min(values):.3f} to {max(values):.3f})"
@@ -255,7 +255,7 @@ def draw(results, path):
         names = list(result["ms"])
         medians = {name: statistics.median(values) for name, values in result["ms"].items()}
         base = medians["floor: cast or copy"]
-        # Ours blue; the same colours mean other things in no other picture.
+        # Ours blue, as mixup is in other pictures; theirs in none of the colours of methods there.
         others = {"floor": "0.6", "keras": "#000000", "PyTor": "#E69F00"}
         for row, name in enumerate(names):
             color = others.get(name[:5], "#0072B2")
