@@ -49,6 +49,7 @@ autodoc_typehints = "none"
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(abc|collections|keras|matplotlib|numpy|tensorflow)\..*")]
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_custom_sections = [
     ("Call arguments", "params_style"),
     ("Returns (when called)", "returns_style"),
@@ -80,6 +81,12 @@ def literal_equations(app, what, name, obj, options, lines):
     lines[:] = result
 
 
+def skip_repeated_calls(app, what, name, obj, skip, options):
+    """Each part says how it is called in its own text; only base classes list `__call__`."""
+    repeated = name == "__call__" and not getattr(obj, "__isabstractmethod__", False)
+    return True if repeated and not obj.__qualname__.startswith("Mix.") else None
+
+
 def public_names():
     """The name of every public module, function and class."""
     import keras_mixup
@@ -102,4 +109,5 @@ def refuse_undocumented_names(app, env):
 def setup(app):
     """Called by Sphinx. Equations go before napoleon, which has the default priority of 500."""
     app.connect("autodoc-process-docstring", literal_equations, priority=400)
+    app.connect("autodoc-skip-member", skip_repeated_calls)
     app.connect("env-check-consistency", refuse_undocumented_names)

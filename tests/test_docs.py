@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^(?:<!-- needs: (\w+) -->\n)?```python\n(.*?)^```$", re.DOT
 PAGES = [
     "contract",
     "custom",
-    "data",
+    pytest.param("data", marks=pytest.mark.slow),  # compiles twenty mixes
     "elsewhere",
     "getting_started",
     "imbalance",
@@ -285,6 +285,7 @@ def test_what_keras_says_of_ids():
 
 
 @SAVING
+@pytest.mark.slow
 def test_what_keras_says_of_a_metric_that_is_not_registered(tmp_path):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
     model.compile("sgd", "mse", metrics=[keras_mixup.metrics.SoftAccuracy()])
