@@ -236,6 +236,14 @@ def test_the_handbook_builds_without_warnings(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+def test_a_mix_in_a_function_gives_the_same_bits():
+    names = namespace()
+    mix = keras_mixup.mixup(0.2, num_classes=10, seed=0)
+    element = names["images"], names["labels"]
+    for one, other in zip(mix(*element), tf.function(mix)(*element)):
+        np.testing.assert_array_equal(one, other)
+
+
 # What the page of pitfalls quotes.
 
 
