@@ -95,6 +95,7 @@ def public_names():
         if not module.name.startswith("_") and module.name not in REEXPORTED:
             name = f"keras_mixup.{module.name}"
             yield name
+            # A module without `__all__` is an error here: it does not say what is public.
             yield from (f"{name}.{each}" for each in importlib.import_module(name).__all__)
     yield from (f"keras_mixup.{name}" for name in keras_mixup.__all__)
 
