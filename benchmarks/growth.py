@@ -88,7 +88,7 @@ def print_table(results):
     for line, pipelines in results.items():
         values = list(next(iter(pipelines.values())))
         exponents = not line.startswith("num_parallel")
-        print(f"\n| {line}: ms a batch | {' | '.join(map(str, values))} | exponent |")
+        print(f"\n| {line}: ms per batch | {' | '.join(map(str, values))} | exponent |")
         print("|---" * (len(values) + 2) + "|")
         for name, points in pipelines.items():
             row = " | ".join(f"{ms:.2f}" for ms in medians(points).values())
@@ -99,7 +99,7 @@ def draw(results, path):
     from matplotlib.figure import Figure
     from matplotlib.ticker import StrMethodFormatter
 
-    colors = {"cast": "0.5", "mixup": "#0072B2", "cutmix": "#D55E00"}
+    colors = {"cast": "0.5", "mixup": "#0072B2", "cutmix": "#CC79A7"}
     colors |= {"mixup, one-hot labels": "#56B4E9", "mixup, map": "#0072B2"}
     figure = Figure(figsize=(10, 7), layout="constrained", dpi=110)
     for axes, (line, pipelines) in zip(figure.subplots(2, 2).flat, results.items()):
@@ -108,7 +108,7 @@ def draw(results, path):
             axes.plot(list(found), list(found.values()), "o-", ms=4, color=colors[name], label=name)
         grows = line.startswith("image")
         axes.set(xscale="log", yscale="log" if grows else "linear", xlabel=line)
-        axes.set_ylabel("ms a batch (median)")
+        axes.set_ylabel("ms per batch (median)")
         axes.set_xticks(LINES[line], labels=[f"{value:,}" for value in LINES[line]])
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

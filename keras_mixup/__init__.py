@@ -1,5 +1,13 @@
 """mixup for people who train with Keras: one call turns a tf.data pipeline into a mixed one."""
 
+try:
+    import tensorflow as _  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        'keras_mixup needs TensorFlow. Run `pip install "keras-mixup[tf]"`; docs/install.md says '
+        f"what to type for tensorflow-cpu and nightlies. Received: {error}"
+    ) from error
+
 from keras_mixup import (
     analysis,
     blend,

@@ -41,7 +41,8 @@ def distributions() -> Any:
     except ImportError as error:
         raise ImportError(
             "lam is drawn by TensorFlow Probability, which needs tf-keras beside it. "
-            'Run `pip install "tensorflow-probability[tf]"`. '
+            'Run `pip install "tensorflow-probability[tf]"`, or beside tensorflow-cpu '
+            "`pip install --no-deps tf-keras`, in TensorFlow's version. "
             f"Received: {error}"
         ) from error
     return distributions

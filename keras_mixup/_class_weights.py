@@ -17,20 +17,20 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
         w~ = w sum_k y~_k c_k
 
     `fit(class_weight=...)` weights an example of 60 % one class and 40 % another by the first
-    class alone. This weights it by 0.6 c_1 + 0.4 c_2, times the sample weight that is there.
+    class alone. This weights it by 0.6 c_1 + 0.4 c_2, times the sample weight if there is one.
 
     Args:
-        weights: c, one number >= 0 for every class in the order of the classes, or a dictionary
+        weights: c, one number >= 0 per class in the order of the classes, or a dictionary
             `{class: weight}` of all of them, as Keras takes it. Not all zero.
 
     Returns:
-        A function for `ds.map`, behind the mix: `(x, y[, w])` becomes `(x, y, w~)`, with y
-        `[B, K]` and w~ float32 `[B]`. For a sigmoid y is `[B]` or `[B, 1]`, and there are two
+        A function for `ds.map`, after the mix: `(x, y[, w])` becomes `(x, y, w~)`, with y
+        `[B, K]` and w~ float32 `[B]`. For a sigmoid, y is `[B]` or `[B, 1]`, and there are two
         weights: w~ = w ((1 - y~) c_0 + y~ c_1).
 
     Raises:
-        TypeError, ValueError: weights that are no numbers, negative, of sum zero, or for
-            another number of classes than y has.
+        TypeError, ValueError: weights that are not numbers, are negative or sum to zero, or are
+            not one per class of y.
 
     Example:
         >>> train = ds.batch(128).apply(mixup(0.2, num_classes=10)).map(class_weights([1.0] * 10))
@@ -42,7 +42,7 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
             _arguments.fail(
                 ValueError,
                 "A dictionary of class weights must have the keys 0 to K - 1.",
-                "Give every class its weight.",
+                "Pass a weight for every class.",
                 weights=weights,
             )
         weights = [weights[index] for index in range(len(weights))]
@@ -60,8 +60,8 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
             if sample_weight.shape.rank != 1 and sample_weight.shape[1:].as_list() != [1]:
                 _arguments.fail(
                     ValueError,
-                    "Class weights multiply one sample weight for each example, [B] or [B, 1].",
-                    "Take the mean of weights for steps or pixels.",
+                    "Class weights need one sample weight per example, [B] or [B, 1].",
+                    "Take the mean of weights per step or per pixel.",
                     sample_weight=sample_weight,
                 )
             expected *= tf.cast(tf.reshape(sample_weight, [-1]), tf.float32)
@@ -85,9 +85,9 @@ def _shares(y: Any, count: int) -> tf.Tensor:
     if width != count or count == 1:
         _arguments.fail(
             ValueError,
-            f"y must be soft labels of shape [B, {count}], one class for each weight; for a "
-            "sigmoid [B] or [B, 1], and two weights.",
-            "Put this behind the mix, and give one weight for every class.",
+            f"y must be soft labels of shape [B, {count}], one class per weight; for a sigmoid [B] "
+            "or [B, 1], and two weights.",
+            "Put this behind the mix, and pass one weight per class.",
             y=y,
         )
     return tf.cast(y, tf.float32)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-from typing_extensions import Self
+
+if TYPE_CHECKING:  # in `typing` from Python 3.11 on; type checkers bring it along
+    from typing_extensions import Self
 
 
 def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSING) -> Any:
@@ -18,10 +20,8 @@ def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSIN
 class Configurable:
     """A frozen dataclass with checked fields that `keras.saving` can write as JSON.
 
-    ```python
     config = keras.saving.serialize_keras_object(mixup(0.2, num_classes=10, seed=0))
     mix = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
-    ```
     """
 
     def __init_subclass__(cls) -> None:

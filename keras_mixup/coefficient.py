@@ -2,11 +2,12 @@
 
 lam is float32, in [0, 1], and is the share of the *original*. `shape` is that of the result, `[B]`
 in a pipeline. `seed` is an int32 tensor of shape `[2]`: the same seed always gives the same draw.
+Any function with this signature is a coefficient.
 
-A number that changes over the training is given as a schedule: a function of the step, which is the
+A number that changes during training is given as a schedule: a function of the step, which is the
 number of batches before this one, such as `schedule.Window` or a
-`keras.optimizers.schedules.LearningRateSchedule`. A coefficient with a schedule says so with
-`scheduled = True` and needs the step, an int64 scalar, as a third argument.
+`keras.optimizers.schedules.LearningRateSchedule`. A coefficient with a schedule has
+`scheduled = True` and takes the step, an int64 scalar, as a third argument.
 """
 
 from __future__ import annotations
@@ -26,13 +27,25 @@ from keras_mixup._schedules import number_or_schedule, probability_or_schedule, 
 from keras_mixup._types import Seed, Size
 from keras_mixup.schedule import Schedule
 
+__all__ = [
+    "Beta",
+    "Coefficient",
+    "Constant",
+    "FromDistribution",
+    "FromFunction",
+    "Majority",
+    "PerBatch",
+    "Scale",
+    "Sometimes",
+]
+
 
 class Coefficient(Configurable, abc.ABC):
     """Draws lam; the base class of the coefficients."""
 
     @property
     def scheduled(self) -> bool:
-        """Whether lam depends on the step of the training."""
+        """Whether lam depends on the training step."""
         return False
 
     @abc.abstractmethod
@@ -52,8 +65,8 @@ class Beta(Coefficient):
     """lam ~ Beta(alpha, alpha), one draw per example.
 
     alpha = 0 is off: lam = 1. Drawn by inversion, lam = Q(u), with a table of the quantile function
-    of `tfp.distributions.Beta(alpha, alpha)`; see `docs/randomness.md` for how exact that is. A
-    schedule of alpha has no table and is drawn by TensorFlow Probability's own sampler.
+    of `tfp.distributions.Beta(alpha, alpha)`; the handbook's page on randomness says how exact that
+    is. With a schedule of alpha there is no table, and TensorFlow Probability's sampler is used.
 
     Args:
         alpha: concentration, >= 0 and finite, or a schedule of it. Small alpha keeps lam near 0 or
@@ -101,7 +114,7 @@ def _scalar_distribution(name: str, value: Any) -> Any:
         _arguments.fail(
             ValueError,
             f"`{name}` must be one scalar distribution.",
-            "Give scalar parameters.",
+            "Pass scalar parameters.",
             batch_shape=batch_shape,
             event_shape=value.event_shape,
         )
@@ -140,8 +153,8 @@ class FromDistribution(Coefficient):
     def get_config(self) -> dict[str, Any]:
         _arguments.fail(
             TypeError,
-            "A tfp distribution cannot be written as a config.",
-            "Use coefficient.Beta or coefficient.Constant where a config is needed.",
+            "A tfp distribution cannot be serialised.",
+            "Use coefficient.Beta or coefficient.Constant if you need a config.",
             distribution=self.distribution,
         )
 
@@ -152,6 +165,10 @@ class Constant(Coefficient):
 
     Args:
         lam: share of the original, in [0, 1]. 1/2 is mixup in the limit of large alpha.
+
+    Example:
+        >>> Constant(0.5)((3,), seed=(1, 2)).numpy().tolist()
+        [0.5, 0.5, 0.5]
     """
 
     lam: float = argument(_arguments.share)
@@ -164,8 +181,19 @@ class Constant(Coefficient):
 class Majority(Coefficient):
     """lam' = max(lam, 1 - lam): the original always keeps at least half.
 
-    For those who need the identity of the first example to survive, as MixMatch does
-    (Berthelot et al., 2019, arXiv:1905.02249). Differs from the mixup paper, which does not fold.
+    For uses in which the first example must stay the dominant one, such as MixMatch. Differs from
+    the mixup paper, which keeps lam as it is.
+
+    Args:
+        coefficient: where lam comes from.
+
+    Example:
+        >>> lam = Majority(Beta(0.2))((100,), seed=(1, 2))
+        >>> bool(tf.reduce_all(lam >= 0.5))
+        True
+
+    References:
+        Berthelot, Carlini, Goodfellow, Papernot, Oliver, Raffel, 2019, arXiv:1905.02249.
     """
 
     coefficient: Coefficient = argument(as_coefficient)
@@ -186,6 +214,10 @@ class Sometimes(Coefficient):
     Args:
         coefficient: where lam comes from.
         probability: chance of mixing, in [0, 1], drawn per example; or a schedule of it.
+
+    Example:
+        >>> Sometimes(Constant(0.5), 0.0)((3,), seed=(1, 2)).numpy().tolist()
+        [1.0, 1.0, 1.0]
     """
 
     coefficient: Coefficient = argument(as_coefficient)
@@ -206,7 +238,16 @@ class Sometimes(Coefficient):
 
 @dataclass(frozen=True)
 class PerBatch(Coefficient):
-    """One lam for the whole batch, as in the paper's own code, instead of one per example."""
+    """One lam for the whole batch, as in the paper's own code, instead of one per example.
+
+    Args:
+        coefficient: where lam comes from.
+
+    Example:
+        >>> lam = PerBatch(Beta(1.0))((3,), seed=(1, 2)).numpy()
+        >>> len(set(lam))
+        1
+    """
 
     coefficient: Coefficient = argument(as_coefficient)
 
@@ -220,7 +261,7 @@ class PerBatch(Coefficient):
 
 @dataclass(frozen=True)
 class Scale(Coefficient):
-    """lam = 1 - tau^2, tau ~ U(low, high): what is left beside a picture scaled by tau.
+    """lam = 1 - tau^2, tau ~ U(low, high): the area left by a picture scaled by tau.
 
     Args:
         low, high: bounds on the scale of the sides, 0 <= low <= high <= 1.

@@ -2,7 +2,7 @@
 
 `share`, float32 `[B]`, is the share of the original in the mixed input; `y` and `y_partner` are
 soft labels `[B, K]`. The result, float32 `[B]`, is what labels and sample weights are mixed with.
-Without a part from here the label's share is the input's.
+Any function with this signature is a label share. By default the label's share is the input's.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import Configurable, argument
 
+__all__ = ["Dominant", "FromFunction", "LabelShare", "Remix"]
+
 
 class LabelShare(Configurable, abc.ABC):
-    """Says how much of the label is the original's; the base class of the label shares."""
+    """Decides how much of the label is the original's; the base class of the label shares."""
 
     @abc.abstractmethod
     def __call__(self, share: tf.Tensor, y: tf.Tensor, y_partner: tf.Tensor) -> tf.Tensor:
@@ -28,12 +30,17 @@ class LabelShare(Configurable, abc.ABC):
 
 @dataclass(frozen=True)
 class Dominant(LabelShare):
-    """The whole label of whichever example has the larger share: only inputs are mixed.
+    """The label of whichever example has the larger share: inputs are mixed, labels are not.
 
         y~ = y_i where share >= 1/2, else y_j
 
     Returns (when called):
         float32 `[B]`, 0 or 1.
+
+    Example:
+        >>> y = tf.one_hot([0, 1, 2], 3)
+        >>> Dominant()(tf.constant([0.3, 0.5, 0.8]), y, y[::-1]).numpy().tolist()
+        [0.0, 1.0, 1.0]
 
     References:
         The ablation of Zhang et al., 2017, arXiv:1710.09412: worse than mixing the labels.
@@ -61,25 +68,30 @@ def _ratio(name: str, value: Any) -> float:
 
 @dataclass(frozen=True)
 class Remix(LabelShare):
-    """The minority keeps the label, where classes are imbalanced.
+    """The label goes to the minority class if the classes of a pair differ much in size.
 
         s_y = 0 where n_i / n_j >= kappa     and share     < tau
               1 where n_i / n_j <= 1 / kappa and 1 - share < tau
               share otherwise
 
-    n_i is the number of training examples of the original's class, n_j of the partner's; for soft
-    labels the expectation.
+    n_i is the number of training examples of the original's class, n_j that of the partner's; for
+    soft labels, the expectation.
 
     Args:
         class_counts: examples of every class, in the order of the classes, > 0.
-        kappa: ratio from which a class is the minority, >= 1. Default 3, as in the paper.
+        kappa: ratio from which on a class is the minority, >= 1. Default 3, as in the paper.
         tau: largest share that gives way, in [0, 1]. Default 0.5, as in the paper.
 
     Returns (when called):
         float32 `[B]`, in [0, 1].
 
     Raises:
-        ValueError: counts that are not positive; if there is not exactly one count per class.
+        ValueError: counts that are not positive; not exactly one count per class.
+
+    Example:
+        >>> frequent, rare = tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 1.0]])
+        >>> Remix([900, 100])(tf.constant([0.4]), frequent, rare).numpy().tolist()
+        [0.0]
 
     References:
         Chou, Chang, Pan, Wei, Juan, 2020, arXiv:2007.03943.
@@ -93,8 +105,8 @@ class Remix(LabelShare):
         if y.shape.rank != 2 or y.shape[1] != len(self.class_counts):
             _arguments.fail(
                 ValueError,
-                "Remix needs soft labels [B, K], and `class_counts` one number for every class.",
-                "Give y as class ids [B] with num_classes, or as [B, K]; correct the counts.",
+                "Remix needs soft labels [B, K] and one number in `class_counts` per class.",
+                "Pass y as class ids [B] with num_classes, or as [B, K]; correct the counts.",
                 class_counts=self.class_counts,
                 y=y,
             )

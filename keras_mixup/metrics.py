@@ -1,8 +1,8 @@
-"""Metrics that mean something on soft labels, on every Keras backend.
+"""Metrics for soft labels, on every Keras backend.
 
-Keras's own do not: `CategoricalAccuracy` rounds a label of 0.55 cat + 0.45 dog to "cat", `AUC` and
-`Precision` cast it to booleans, and the cross-entropy of a perfect prediction of [0.6, 0.4] is
-0.673, so that training looks worse than validation.
+Keras's own are not made for them: `CategoricalAccuracy` rounds a label of 0.55 cat + 0.45 dog to
+"cat", `AUC` and `Precision` cast it to booleans, and the cross-entropy of a perfect prediction of
+[0.6, 0.4] is 0.673, so that training looks worse than validation.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from keras import ops
 
 from keras_mixup import _arguments
 
+__all__ = ["SoftAccuracy", "SoftCrossEntropyExcess"]
+
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
 class SoftAccuracy(keras.metrics.MeanMetricWrapper):
-    """Accuracy on soft labels: the share of the label that the predicted class really has.
+    """Accuracy on soft labels: the share of the label that belongs to the predicted class.
 
-    ```
-    value = y_true[argmax_k y_pred[k]]
-    ```
+        value = y_true[argmax_k y_pred[k]]
 
     For a mixup label this is `lam * [hits y] + (1 - lam) * [hits y_partner]`, as the authors' code
     reports it. On one-hot labels it equals `keras.metrics.CategoricalAccuracy`. No model reaches 1
@@ -32,8 +32,8 @@ class SoftAccuracy(keras.metrics.MeanMetricWrapper):
     `1 - y_true`.
 
     Args:
-        threshold: a number, for sigmoid outputs only. 0.5, for probabilities, is the default of
-            `keras.metrics.BinaryAccuracy`; give 0.0 for logits.
+        threshold: a number, for sigmoid outputs only. Default 0.5, for probabilities, as in
+            `keras.metrics.BinaryAccuracy`; use 0.0 for logits.
         name: name in the training logs.
         dtype: dtype of the mean, or `None` for `keras.config.floatx()`.
 
@@ -41,7 +41,7 @@ class SoftAccuracy(keras.metrics.MeanMetricWrapper):
         y_true: soft labels `[..., K]`; each row is a distribution over K classes. `[..., 1]` for a
             sigmoid output, or without that axis, as Keras's own binary metrics take it.
         y_pred: probabilities or logits, of the same shape.
-        sample_weight: as in Keras, one weight an example or one a position. `fit` passes it on to
+        sample_weight: as in Keras, one weight per example or per position. `fit` passes it to
             metrics in `compile(weighted_metrics=[...])` only.
 
     Returns:
@@ -87,14 +87,12 @@ class SoftAccuracy(keras.metrics.MeanMetricWrapper):
 class SoftCrossEntropyExcess(keras.metrics.MeanMetricWrapper):
     """Cross-entropy minus the entropy of the label: how far the prediction is from a soft label.
 
-    ```
-    value = CE(y_true, y_pred) - H(y_true) = KL(y_true || y_pred)
-          = sum_k y_true[k] * (log y_true[k] - log y_pred[k])
-    ```
+        value = CE(y_true, y_pred) - H(y_true) = KL(y_true || y_pred)
+              = sum_k y_true[k] * (log y_true[k] - log y_pred[k])
 
-    The cross-entropy of a mixed label cannot go below the label's entropy; here that floor is 0. On
-    one-hot labels the entropy is 0 and the value is the cross-entropy itself. So training on mixed
-    labels and validation on one-hot ones can be compared.
+    The cross-entropy of a mixed label cannot fall below the label's entropy; here that floor is 0.
+    On one-hot labels the entropy is 0 and the value is the cross-entropy itself, so that training
+    on mixed labels and validation on one-hot ones can be compared.
 
     A last axis of size 1 is a sigmoid output, read as the two classes `[1 - y, y]`.
 
@@ -112,7 +110,7 @@ class SoftCrossEntropyExcess(keras.metrics.MeanMetricWrapper):
             sigmoid output, or without that axis, as Keras's own binary metrics take it.
         y_pred: probabilities, or logits, of the same shape. A probability below
             `keras.config.epsilon()` counts as that, as in Keras.
-        sample_weight: as in Keras, one weight an example or one a position. `fit` passes it on to
+        sample_weight: as in Keras, one weight per example or per position. `fit` passes it to
             metrics in `compile(weighted_metrics=[...])` only.
 
     Returns:
@@ -193,7 +191,7 @@ def _matching(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     if len(true_shape) != len(pred_shape) or not pred_shape or not sizes_match:
         _arguments.fail(
             ValueError,
-            "Soft labels must have the shape of the predictions, with one share a class in the "
+            "Soft labels must have the shape of the predictions, with one share per class in the "
             "last axis.",
             "Turn integer class ids into soft labels: `mixup(num_classes=K)` does it for training "
             "data, `dataset.map(lambda x, y: (x, tf.one_hot(y, K)))` for validation data.",

@@ -1,8 +1,9 @@
-"""Who mixes with whom: `(batch_size, y, seed) -> partner`.
+"""Who is mixed with whom: `(batch_size, y, seed) -> partner`.
 
 `partner` is int32 `[B]`: `partner[i]` is the example mixed into example `i`. `y` is the batch's
-labels as the dataset gives them, for pairings that look at them. `seed` is an int32 tensor of
-shape `[2]`. `shuffled_pairs` chooses partners outside the batch instead.
+labels as the dataset gives them, for pairings that depend on labels. `seed` is an int32 tensor of
+shape `[2]`. Any function with this signature is a pairing. With `shuffled_pairs` partners come from
+outside the batch.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from keras_mixup import _arguments
 from keras_mixup._config import Configurable, argument
 from keras_mixup._random import fraction, random_bits
 from keras_mixup._types import Nest, Seed, Size
+
+__all__ = ["Closeness", "Cyclic", "FromFunction", "Pairing", "Rotation", "SameClass", "Zipped"]
 
 
 class Pairing(Configurable, abc.ABC):
@@ -36,13 +39,13 @@ class Pairing(Configurable, abc.ABC):
 
 @dataclass(frozen=True)
 class Rotation(Pairing):
-    """Everybody's partner is the example k places further on, k uniform on 1, ..., B - 1.
+    """Each example's partner is the one k places further on, k uniform on 1, ..., B - 1.
 
         partner(i) = (i + k) mod B
 
     The default. No example is its own partner, each is a partner once, and each of the others is
-    equally likely. All examples of a batch share k: where the batch has an order, such as classes
-    taken in turns, take `Cyclic`. In a batch of one the only partner is the example itself.
+    equally likely. All examples of a batch share k; if the batch has an order, such as classes
+    taken in turns, use `Cyclic`. In a batch of one the only partner is the example itself.
 
     Returns (when called):
         int32 `[batch_size]`.
@@ -62,7 +65,7 @@ class Rotation(Pairing):
 
 @dataclass(frozen=True)
 class Cyclic(Pairing):
-    """A random cycle through the batch: no example is its own partner, each is a partner once.
+    """A random cycle through the batch; no example is its own partner, each is a partner once.
 
     With examples in random order o, partner(o_i) = o_(i+1), and the last one's partner is the
     first. A plain random permutation leaves one example per batch unmixed, on average. All cycles
@@ -89,8 +92,8 @@ class SameClass(Pairing):
     An example alone in its class is its own partner.
 
     Returns (when called):
-        int32 `[batch_size]`. `y` is one output: ids `[B]`, `[B, 1]`, or soft labels `[B, K]`, whose
-        largest entry is the class.
+        int32 `[batch_size]`. `y` must be one output: ids `[B]` or `[B, 1]`, or soft labels
+        `[B, K]`, whose largest entry is the class.
 
     References:
         The ablation of Zhang et al., 2017, arXiv:1710.09412: no gain over plain training.
@@ -132,7 +135,7 @@ class SameClass(Pairing):
 
 @dataclass(frozen=True)
 class Closeness(Pairing):
-    """Partners drawn by the closeness of their targets, for regression.
+    """Partners with close targets, for regression: C-Mixup's pairing.
 
         P(j | i) proportional to exp(-||y_i - y_j||^2 / (2 bandwidth^2)),    j != i
 
@@ -140,7 +143,7 @@ class Closeness(Pairing):
         bandwidth: of the kernel, > 0, in the units of y. Scale targets of several columns first.
 
     Returns (when called):
-        int32 `[batch_size]`. `y` is one float output `[B, ...]`.
+        int32 `[batch_size]`. `y` must be one float output `[B, ...]`.
 
     References:
         Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775 (its variant inside a batch).
@@ -173,11 +176,11 @@ class Closeness(Pairing):
 
 @dataclass(frozen=True)
 class Zipped(Pairing):
-    """The dataset's elements are already paired: `(first, second)`, mixed one with the other.
+    """The elements are already paired: `(first, second)`, the second mixed into the first.
 
-    Elements of two structures that agree in dtypes and shapes are taken for pairs by themselves,
-    unless they could be one element of two inputs and two outputs as well. Then say which: this
-    pairing always means pairs, any other never does.
+    Elements of two structures that agree in dtypes and shapes are recognised as pairs, unless they
+    could just as well be one element with two inputs and two outputs. Then say which: this pairing
+    always means pairs, any other never does.
 
     Example:
         >>> images = ds.map(lambda x, y: (x, x))  # an autoencoder's inputs and targets
@@ -190,15 +193,15 @@ class Zipped(Pairing):
     def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
         _arguments.fail(
             ValueError,
-            "pairing.Zipped() is for datasets of pairs, which bring their partners along.",
-            "Give pairs, as shuffled_pairs makes them, or drop `pairing`.",
+            "pairing.Zipped() is for datasets of pairs, which already contain the partners.",
+            "Make pairs with shuffled_pairs, or drop `pairing`.",
             y=y,
         )
 
 
 @dataclass(frozen=True)
 class FromFunction(Pairing):
-    """A pairing made of a function `(batch_size, y, seed) -> partner`, which is checked."""
+    """A pairing made of a function `(batch_size, y, seed) -> partner`, whose result is checked."""
 
     function: Callable[[Size, Nest, Seed], tf.Tensor]
 

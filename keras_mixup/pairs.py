@@ -16,11 +16,12 @@ def shuffled_pairs(
 ) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
     """Zip two independently shuffled streams of one dataset: elements become (first, second).
 
-    Every example is read twice an epoch, once as the original and once as a partner; partners come
-    from the whole shuffle buffer instead of from the same batch. Put it before `batch`.
+    Every example is read twice per epoch, once as the original and once as a partner. Partners come
+    from the whole shuffle buffer instead of the same batch. Apply it before `batch`.
 
     Args:
-        buffer_size: of each of the two shuffles, >= 1; the number of examples for a full shuffle.
+        buffer_size: size of the buffer of each shuffle, >= 1; the number of examples for a full
+            shuffle.
         seed: an integer for reproducible orders, which still differ between the streams and from
             epoch to epoch; None for fresh ones.
 
@@ -48,8 +49,8 @@ def nearest_neighbors(features: Any, k: int) -> np.ndarray:
     """The k nearest other examples of every example, by Euclidean distance, with scikit-learn.
 
     Args:
-        features: `[N, ...]`, flattened; pixels, embeddings, whatever nearness should mean.
-        k: >= 1 and < N. The paper's ablation took 200.
+        features: `[N, ...]`, flattened: pixels, embeddings, or whatever defines nearness.
+        k: number of neighbours, >= 1 and < N. The paper's ablation took 200.
 
     Returns:
         int64 `[N, k]`, nearest first.
@@ -77,15 +78,15 @@ def neighbor_pairs(
 
     Args:
         data: `(x, y)` or `(x, y, sample_weight)` of NumPy arrays `[N, ...]`, nested or not.
-        neighbors: integers `[N, k]`, row i the examples that i may be mixed with, from
-            `nearest_neighbors` or anywhere else.
+        neighbors: integers `[N, k]`; row i lists the examples that i may be mixed with, from
+            `nearest_neighbors` or elsewhere.
         seed: an integer for reproducible order and partners, None for fresh ones.
 
     Returns:
         An unbatched, shuffled dataset of `(first, second)`, to be batched and mixed.
 
     Raises:
-        ValueError: neighbours that point outside the data, or not one row for each example.
+        ValueError: neighbours that are not examples, or not one row per example.
 
     Example:
         >>> pairs = neighbor_pairs((x, y), nearest_neighbors(x, 3), seed=0)
@@ -103,7 +104,7 @@ def neighbor_pairs(
     if any(len(leaf) != count for leaf in tf.nest.flatten(data)):
         lengths = [len(leaf) for leaf in tf.nest.flatten(data)]
         _arguments.fail(
-            ValueError, "All arrays must have one length.", "Cut them to it.", lengths=lengths
+            ValueError, "All arrays must have the same length.", "Cut them.", lengths=lengths
         )
     if neighbors.ndim != 2 or neighbors.dtype.kind not in "iu" or not neighbors.size:
         _arguments.fail(

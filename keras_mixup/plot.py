@@ -15,14 +15,17 @@ if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
 
 
+__all__ = ["show_batch"]
+
+
 def show_batch(
     dataset: Any, class_names: Sequence[str] | None = None, *, max_images: int = 16
 ) -> Figure:
     """Draw the images of a dataset's first batch, each with the shares of its soft label.
 
-    Title: the shares, e.g. "0.62 cat + 0.38 dog": classes with a share > 0, biggest first, at most
-    three ("+ ..." stands for the rest). The strip under an image shows all the shares as lengths; a
-    class has the same colour in every image.
+    Title: the shares, e.g. "62% cat + 38% dog": classes with a share > 0, largest first, at most
+    three ("+ ..." stands for the rest); names that are numbers are in quotation marks. The strip
+    under an image shows all the shares as lengths; a class has the same colour in every image.
 
     Images are scaled by the range of the whole batch, so that they stay comparable: uint8, and
     numbers between 0 and 255, are shown on 0..255; numbers between 0 and 1 on 0..1; anything else
@@ -162,13 +165,19 @@ def _largest_first(label: np.ndarray) -> list[int]:
 
 def _title(label: np.ndarray, names: list[str]) -> str:
     classes = _largest_first(label)
-    parts = [
-        f"{label[k]:.2f} {names[k]}" if label[k] >= 0.005 else f"<0.01 {names[k]}"
-        for k in classes[:3]
-    ]
+    parts = [f"{_percent(label[k])} {_quoted(names[k])}" for k in classes[:3]]
     rest = " + ..." if len(classes) > 3 else ""
     on_one_line = " + ".join(parts) + rest
     return on_one_line if len(on_one_line) <= 32 else " +\n".join(parts) + rest
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
+
+
+def _quoted(name: Any) -> str:
+    """A name that is a number in quotation marks: `99% 8` reads like a product."""
+    return f'"{name}"' if str(name)[:1].isdigit() else str(name)
 
 
 def _draw_shares(strip: Any, label: np.ndarray, colors: Any) -> None:

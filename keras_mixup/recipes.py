@@ -1,4 +1,4 @@
-"""The methods: one composition of parts each, and no maths."""
+"""The methods. Each is one composition of parts; the maths is in the parts."""
 
 from __future__ import annotations
 
@@ -34,35 +34,46 @@ def mixup(
         x~ = lam x_i + (1 - lam) x_j
         y~ = lam y_i + (1 - lam) y_j,    lam ~ Beta(alpha, alpha)
 
-    Differs from the paper: lam is drawn per example unless `per_batch`; and no example is its own
-    partner.
+    Differs from the paper: lam is drawn per example unless `per_batch` is set, and no example is
+    its own partner.
 
     Args:
-        alpha: concentration of the Beta, >= 0; 0 is off. Default 0.2, as in Keras and in the
-            paper's ImageNet runs; the paper took 1 for CIFAR, 8 to 32 for corrupted labels.
-        num_classes: number of classes when labels are integer ids; a structure like y's when there
-            are several outputs. None for float labels.
+        alpha: concentration of the Beta, >= 0, or a schedule of it; 0 is off. Default 0.2, as in
+            Keras and in the paper's ImageNet runs; the paper took 1 for CIFAR and 8 to 32 for
+            corrupted labels.
+        num_classes: number of classes if labels are integer ids; with several outputs, a structure
+            like y's. None for float labels.
         seed: an integer for reproducible draws, None for fresh ones.
         per_batch: one lam for the whole batch, as in the paper's code.
-        probability: chance that an example (with `per_batch`, a batch) is mixed, in [0, 1].
-        pairing: who mixes with whom inside a batch; None is a random cycle. Not for pairs.
-        keep: names of inputs left as they are, such as ids and file names.
+        probability: chance that an example (with `per_batch`, a batch) is mixed, in [0, 1], or a
+            schedule of it.
+        pairing: who is mixed with whom inside a batch, a part from `keras_mixup.pairing` or a
+            function; None is `pairing.Rotation()`, and the pairs themselves for datasets of pairs.
+        keep: names of entries of x or y left as they are, such as ids and file names.
         dtype: what uint8 inputs are returned in; None is float32, "uint8" rounds to nearest.
+        data_format: "channels_last" or "channels_first"; needed for masks and boxes.
 
     Returns:
-        A `Mix`, for `ds.batch(n).apply(mix)` or `ds.batch(n).map(mix)`. With `apply`, one seed
-        gives bit-identical batches whatever the parallelism, every epoch differs, and the iterator
-        can be saved and restored. With `map` the draws follow the order in which a parallel map
-        happens to run, and the iterator cannot be saved.
+        A `Mix`, for `ds.batch(n).apply(mix)` or `ds.batch(n).map(mix)`. With a seed, `apply` gives
+        bit-identical batches whatever the parallelism, and every epoch differs; `map` mixes the
+        same batch in the same way, in any order. The iterators of both can be saved and restored,
+        that of `map` only with a seed.
 
     Raises:
         TypeError, ValueError: an argument outside its allowed values; when the dataset is built,
-            an element that breaks a rule of the README's table.
+            an element that cannot be mixed, with the rule that it breaks.
 
     Example:
         >>> train = ds.shuffle(50_000).batch(128).apply(mixup(0.2, num_classes=10, seed=0))
         >>> train.element_spec[1].shape
         TensorShape([None, 10])
+
+        By hand, 3/4 of the first example and 1/4 of the second:
+
+        >>> plan = Plan(partner=[1, 0], lam=np.float32([0.75, 0.75]))
+        >>> x, y = mixup(num_classes=2).apply_plan((np.float32([[0], [8]]), np.arange(2)), plan)
+        >>> x[0].numpy().tolist(), y[0].numpy().tolist()
+        ([2.0], [0.75, 0.25])
 
     References:
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
@@ -91,7 +102,7 @@ def regmixup(
     dtype: Any = None,
     data_format: str = "channels_last",
 ) -> Mix:
-    """RegMixup: the clean batch and its mixup twin in one batch, B rows become 2 B.
+    """RegMixup: the clean batch and its mixup twin in one batch; B rows become 2 B.
 
         loss = 1/2 loss(x, y) + 1/2 loss(x~, y~),    x~, y~ from mixup
 
@@ -100,13 +111,18 @@ def regmixup(
     Args:
         alpha: concentration of the Beta. Default 20, the paper's for CIFAR-10; it took 10 for
             CIFAR-100.
-        num_classes, seed, per_batch, probability, pairing, keep, dtype: as in `mixup`.
+        num_classes, seed, per_batch, probability, pairing, keep, dtype, data_format: as in `mixup`.
 
     Returns:
-        A `WithClean`, used as in `mixup`; other methods: `WithClean(cutmix(...))`.
+        A `Mix`, used as in `mixup`. For a twin of another method: `WithClean(cutmix(...))`.
+
+    Raises:
+        TypeError, ValueError: as `mixup`.
 
     Example:
-        >>> train = ds.batch(64).apply(regmixup(num_classes=10, seed=0))  # batches of 128
+        >>> train = ds.batch(4).apply(regmixup(num_classes=10, seed=0))
+        >>> [len(y) for _, y in train]
+        [8, 8]
 
     References:
         Pinto, Yang, Lim, Torr, Dokania, 2022, arXiv:2206.14502.
@@ -205,7 +221,7 @@ def remix(
     dtype: Any = None,
     data_format: str = "channels_last",
 ) -> Mix:
-    """Remix: mixup whose label goes to the minority class, for imbalanced data.
+    """Remix: mixup for imbalanced classes, whose label goes to the minority class.
 
         x~ = lam x_i + (1 - lam) x_j
         y~ = s y_i + (1 - s) y_j,    s = 0, 1 or lam; see `label_share.Remix`
@@ -213,18 +229,26 @@ def remix(
     Args:
         class_counts: training examples of every class, in the order of the classes, > 0.
         alpha: concentration of the Beta, >= 0. Default 1, as in the paper.
-        kappa: ratio of counts from which a class is the minority, >= 1. Default 3, the paper's.
+        kappa: ratio of counts from which on a class is the minority, >= 1. Default 3, the paper's.
         tau: largest share that gives way to the minority, in [0, 1]. Default 0.5, the paper's.
-        num_classes, seed, per_batch, probability, pairing, keep, dtype: as in `mixup`.
+        num_classes, seed, per_batch, probability, pairing, keep, dtype, data_format: as in `mixup`.
 
     Returns:
         A `Mix`, used as in `mixup`. y must be one output of classes.
 
     Raises:
-        TypeError, ValueError: as `mixup`; counts that are not positive or not one for each class.
+        TypeError, ValueError: as `mixup`; counts that are not positive, or not one per class.
 
     Example:
         >>> train = ds.batch(128).apply(remix([500, 100] + [20] * 8, num_classes=10, seed=0))
+
+        A quarter of class 0, which is frequent, beside class 1, which is rare:
+
+        >>> plan = Plan(partner=[1, 0], lam=np.float32([0.25, 0.25]))
+        >>> x, y = np.float32([[0], [8]]), np.arange(2)
+        >>> x, y = remix([900, 100], num_classes=2).apply_plan((x, y), plan)
+        >>> x[0].numpy().tolist(), y[0].numpy().tolist()
+        ([6.0], [0.0, 1.0])
 
     References:
         Chou, Chang, Pan, Wei, Juan, 2020, arXiv:2007.03943.
@@ -259,14 +283,15 @@ def cmixup(
 
     Args:
         alpha: concentration of the Beta, >= 0. Default 2, the paper's for most data sets.
-        bandwidth: of the kernel, > 0, in the units of y; the paper took 0.05 to 20, by data set.
-        seed, per_batch, probability, keep, dtype: as in `mixup`.
+        bandwidth: of the kernel, > 0, in the units of y. The paper took 0.05 to 20, depending on
+            the data set.
+        seed, per_batch, probability, keep, dtype, data_format: as in `mixup`.
 
     Returns:
         A `Mix`, used as in `mixup`, for batches with one float output. Not for pairs.
 
     Raises:
-        TypeError, ValueError: as `mixup`; targets that are ids or several outputs.
+        TypeError, ValueError: as `mixup`; targets that are ids, or several outputs.
 
     Example:
         >>> targets = ds.map(lambda x, y: (x, tf.cast(y, tf.float32)))
@@ -305,8 +330,8 @@ def cutmix(
         y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
 
     M is a box of sides (H, W) sqrt(1 - lam), lam ~ Beta(alpha, alpha), with a centre uniform in the
-    image, clipped at the border. s is counted after rounding and clipping, so the label is exactly
-    the share of pixels.
+    image, clipped at the border. s is counted after rounding and clipping, so that the label is
+    exactly the share of the pixels.
 
     Differs from the paper: lam and box are drawn per example (`per_batch` shares lam, not the
     centre), and no example is its own partner. With `probability` 1 every example gets a box; the
@@ -315,19 +340,29 @@ def cutmix(
     Args:
         alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
         num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
-        dtype: what uint8 images are returned in; None keeps uint8.
+        dtype: what uint8 images are returned in; None leaves them uint8.
         data_format: "channels_last" for images `[B, H, W, C]` and videos `[B, T, H, W, C]`;
             "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. A video
             has the same box in every frame.
+        bounding_box_format: of the bounding boxes in y, which are cut: one of Keras's, such as
+            "xyxy", "rel_xyxy" or "xywh".
 
     Returns:
         A `Mix`, used as in `mixup`.
 
     Raises:
-        ValueError: as `mixup`, and for inputs that are neither images nor videos.
+        TypeError, ValueError: as `mixup`; inputs that are neither images nor videos.
 
     Example:
         >>> train = ds.batch(128).apply(cutmix(num_classes=10, seed=0))
+
+        By hand, a quarter of the image 1 in the upper left corner of the image 0:
+
+        >>> x = np.float32([np.zeros((2, 2, 1)), np.ones((2, 2, 1))])
+        >>> plan = Plan([1, 0], np.float32([0.75, 0.75]), np.zeros((2, 8), "int32"))
+        >>> x, y = cutmix(num_classes=2).apply_plan((x, np.arange(2)), plan)
+        >>> x[0, :, :, 0].numpy().tolist(), y[0].numpy().tolist()
+        ([[1.0, 0.0], [0.0, 0.0]], [0.75, 0.25])
 
     References:
         Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
@@ -358,7 +393,7 @@ def cutmix_minmax(
     data_format: str = "channels_last",
     bounding_box_format: str | None = None,
 ) -> Mix:
-    """CutMix with bounds on the box: never a sliver, never nearly the whole image.
+    """CutMix with bounds on the box, which is never a sliver and never nearly the whole image.
 
         x~ = (1 - M) x_i + M x_j
         y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
@@ -368,15 +403,15 @@ def cutmix_minmax(
 
     Args:
         low, high: bounds on the sides, as fractions of the image's, 0 <= low <= high <= 1. timm has
-            no defaults and calls 0.2 to 0.3 and 0.8 to 0.9 typical.
+            no defaults, and calls 0.2 to 0.3 and 0.8 to 0.9 typical.
         num_classes, seed, probability, pairing, keep: as in `mixup`.
-        dtype, data_format: as in `cutmix`.
+        dtype, data_format, bounding_box_format: as in `cutmix`.
 
     Returns:
         A `Mix`, used as in `mixup`.
 
     Raises:
-        ValueError: as `cutmix`, and for bounds out of order.
+        TypeError, ValueError: as `cutmix`; bounds out of order.
 
     Example:
         >>> train = ds.batch(128).apply(cutmix_minmax(0.3, 0.7, num_classes=10, seed=0))
@@ -431,7 +466,7 @@ def resizemix(
         A `Mix`, used as in `mixup`.
 
     Raises:
-        ValueError: as `cutmix`, and for bounds out of order.
+        TypeError, ValueError: as `cutmix`; bounds out of order; bounding boxes.
 
     Example:
         >>> train = ds.batch(128).apply(resizemix(num_classes=10, seed=0))
@@ -477,7 +512,7 @@ def fmix(
 
     Args:
         alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
-        decay: how fast high frequencies fall off, >= 0: more is smoother. Default 3, as in the
+        decay: how fast high frequencies fall off, >= 0; more is smoother. Default 3, as in the
             paper.
         num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
         dtype, data_format: as in `cutmix`.
@@ -486,7 +521,7 @@ def fmix(
         A `Mix`, used as in `mixup`.
 
     Raises:
-        ValueError: as `cutmix`.
+        TypeError, ValueError: as `cutmix`; bounding boxes.
 
     Example:
         >>> train = ds.batch(128).apply(fmix(num_classes=10, seed=0))
@@ -522,21 +557,21 @@ def specmix(
         y~ = s y_i + (1 - s) y_j,    s = 1 - (cells of M) / (T F)
 
     M is the union of 0, 1 or 2 bands of times and 0, 1 or 2 bands of frequencies, each number
-    equally likely, each band round(ratio T) or round(ratio F) wide, at a uniform place. One example
-    in nine has no band.
+    equally likely. Each band is round(ratio T) or round(ratio F) wide, at a uniform place. One
+    example in nine has no band.
 
     Args:
-        ratio: width of a band as a part of its axis, in [0, 1]. Default 0.3, as in the authors'
+        ratio: width of a band as a fraction of its axis, in [0, 1]. Default 0.3, as in the authors'
             code; they took 0.7 for acoustic scenes.
         num_classes, seed, probability, pairing, keep: as in `mixup`.
-        dtype: what uint8 inputs are returned in; None keeps uint8.
+        dtype: what uint8 inputs are returned in; None leaves them uint8.
 
     Returns:
         A `Mix`, used as in `mixup`, for spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time,
-        axis 2 frequency.
+        axis 2 is frequency.
 
     Raises:
-        ValueError: as `mixup`, and for inputs of another rank.
+        TypeError, ValueError: as `mixup`; inputs of another rank.
 
     Example:
         >>> train = ds.batch(128).apply(specmix(num_classes=10, seed=0))

@@ -1,15 +1,13 @@
-"""Numbers that change over the training: functions of the step.
+"""Numbers that change during training: functions of the step.
 
 The step is the number of batches before this one, an int64 scalar. A schedule is any function of
 it: `Window`, a `keras.optimizers.schedules.LearningRateSchedule`, or one of your own, with
 TensorFlow operations or with plain conditions.
 
-```python
-steps = 50_000 // 128
-warm_up = schedule.Window(start=5 * steps)  # no mixing in the first 5 epochs
-train = ds.repeat().batch(128).apply(mixup(0.2, num_classes=10, probability=warm_up))
-model.fit(train, epochs=30, steps_per_epoch=steps)
-```
+    steps = 50_000 // 128
+    warm_up = schedule.Window(start=5 * steps)  # no mixing in the first 5 epochs
+    train = ds.repeat().batch(128).apply(mixup(0.2, num_classes=10, probability=warm_up))
+    model.fit(train, epochs=30, steps_per_epoch=steps)
 """
 
 from __future__ import annotations
@@ -24,18 +22,21 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import Configurable, argument
 
+__all__ = ["Schedule", "Window"]
+
 Schedule = Callable[[Any], Any]
+"""A function of the step, an int64 scalar, that returns a number."""
 
 
 @dataclass(frozen=True)
 class Window(Configurable):
-    """1 from step `start` to the one before `stop`, else 0: a probability for a part of a training.
+    """1 from step `start` on and before `stop`, else 0: mixing for a part of the training.
 
         p(step) = 1 where start <= step < stop, else 0
 
     Args:
         start: first step of the window, >= 0. `5 * steps_per_epoch` is a warm-up of 5 epochs.
-        stop: first step after the window, > start; None is the end of the training.
+        stop: first step after the window, > start; None means that it does not end.
 
     Returns (when called):
         float32, 0 or 1.

@@ -1,7 +1,14 @@
-"""The examples in the docs run, in their order."""
+"""The handbook: its code runs, its tables say what the code says, and it builds."""
 
+import ast
+import contextlib
+import importlib.util
+import inspect
 import pathlib
+import pkgutil
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -11,8 +18,32 @@ import tensorflow as tf
 import keras_mixup
 
 ROOT = pathlib.Path(__file__).parent.parent
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PAGES = ["docs/data.md", "docs/schedules.md", "docs/imbalance.md", "docs/scaling.md"]
+BLOCK = re.compile(r"^(?:<!-- needs: (\w+) -->\n)?```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PAGES = [
+    "contract",
+    "custom",
+    pytest.param("data", marks=pytest.mark.slow),  # compiles twenty mixes
+    "elsewhere",
+    "getting_started",
+    "imbalance",
+    "loaders",
+    "pipeline",
+    "pitfalls",
+    "scaling",
+    "schedules",
+]
+CARDS = sorted(path.stem for path in (ROOT / "docs/methods").glob("*.md") if path.stem != "index")
+SECTIONS = [
+    "What the model sees",
+    "When to use it",
+    "When not to use it",
+    "How to use it",
+    "Arguments",
+    "How it combines",
+    "Cost",
+    "Measured here",
+    "Pitfalls",
+]
 
 
 def namespace():
@@ -39,36 +70,237 @@ def namespace():
         "labels": labels,
         "table": table,
         "one_hot": np.eye(3, dtype="float32")[labels % 3],
+        "texts": np.array([f"word{k} and word{k % 3}" for k in labels]),
         "tokens": rng.integers(0, 20, (32, 6)),
         "embed": lambda ids: tf.gather(rng.random((20, 4), dtype="float32"), ids),
         "targets": table[:, 0],
         "tags": rng.integers(0, 2, (32, 5)),
+        "binary": rng.integers(0, 2, 32),
         "masks": rng.integers(0, 4, (32, 8, 9)),
+        "frames": rng.random((32, 6, 8), dtype="float32"),
+        "phones": rng.integers(0, 40, (32, 6)),
         "boxes": rng.random((32, 3, 4), dtype="float32"),
         "classes": rng.integers(-1, 5, (32, 3)),
         "model": model,
+        "train": tf.data.Dataset.from_tensor_slices((images, labels)),
     }
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_examples_run(page):
+def folders(path):
+    """Two classes of two files each: images, and sounds."""
+    for kind in ("a", "b"):
+        for name in ("1", "2"):
+            file = path / "images" / kind / f"{name}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            keras.utils.save_img(file, np.full((8, 8, 3), 99), scale=False)
+            file = path / "sounds" / kind / f"{name}.wav"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(tf.audio.encode_wav(np.zeros((9000, 1), "float32"), 16000).numpy())
+    return {"image_folder": path / "images", "audio_folder": path / "sounds"}
+
+
+def run(page, names, packages):
+    """Run the blocks of a page in order; those that need another package only if it is given."""
     blocks = BLOCK.findall((ROOT / page).read_text())
     assert blocks
-    names = namespace()
-    for block in blocks:
+    for package, block in blocks:
+        if package and package not in packages:
+            continue
         exec(compile(block, page, "exec"), names)
-        if "train" in names and names["train"].cardinality() != tf.data.INFINITE_CARDINALITY:
-            for element in names["train"]:
+        train = names["train"]
+        if train.cardinality() != tf.data.INFINITE_CARDINALITY:
+            for element in train:
                 assert len(element) in (2, 3)
 
 
-def test_the_table_of_class_weights_is_what_both_do():
-    """Keras's weight for a soft label, read off a loss of 1, and ours."""
-    y = np.float32([[0.6, 0.4], [0.4, 0.6]])
-    ours = keras_mixup.class_weights([1, 5])(tf.zeros([2, 1]), tf.constant(y))[2]
-    np.testing.assert_allclose(ours, [2.6, 3.4], rtol=1e-6)
+# Keras's own, where it saves a model.
+SAVING = pytest.mark.filterwarnings("ignore:__array__ implementation")
+
+
+@SAVING
+@pytest.mark.parametrize("page", PAGES)
+def test_code_in_pages_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(f"docs/{page}.md", {**namespace(), **folders(tmp_path)}, packages=[])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # other packages' own
+@pytest.mark.parametrize(
+    ("page", "package"),
+    [("data", "tensorflow_datasets"), ("loaders", "torch"), ("loaders", "grain")],
+)
+def test_code_that_needs_another_package_runs(page, package, tmp_path, monkeypatch):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    monkeypatch.chdir(tmp_path)
+    with contextlib.ExitStack() as stack:
+        if package == "tensorflow_datasets":
+            import tensorflow_datasets as tfds
+
+            stack.enter_context(tfds.testing.mock_data(num_examples=32))
+        run(f"docs/{page}.md", {**namespace(), **folders(tmp_path)}, [package])
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_code_in_cards_runs(card):
+    names = namespace()
+    x = {"specmix": names["spectrograms"]}.get(card, names["images"])
+    y = {"cmixup": names["targets"]}.get(card, names["labels"])
+    names["labels"] = np.arange(32) % 10  # of every class some, for Remix to count
+    names["train"] = tf.data.Dataset.from_tensor_slices((x, y))
+    run(f"docs/methods/{card}.md", names, packages=[])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
+def test_code_in_the_readme_runs(monkeypatch):
+    names = namespace()
+    data = names["images"].repeat(4, axis=1)[:, :, :8].repeat(4, axis=2), names["labels"][:, None]
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: (data, data))
+    fit = keras.Model.fit
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda *a, **k: fit(*a, **{**k, "epochs": 1}, verbose=0)
+    )
+    ((_, block),) = BLOCK.findall((ROOT / "README.md").read_text())
+    exec(compile(block, "README.md", "exec"), names)
+    assert "soft_accuracy" in names["model"].history.history
+
+
+def test_the_handbook_begins_with_the_code_of_the_readme():
+    readme, index = ((ROOT / page).read_text() for page in ("README.md", "docs/index.md"))
+    assert BLOCK.findall(readme) == BLOCK.findall(index)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_point_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text()):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_cards_have_the_same_sections_in_the_same_order(card):
+    text = (ROOT / f"docs/methods/{card}.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
+    assert "{py:" in text.split("\n## ")[0], "no link to the API"
+    assert re.search(rf"\[.*\]\({card}\.md\)", (ROOT / "docs/methods/index.md").read_text())
+
+
+def rows(card):
+    """The default of each argument in the table of a card, as text, without those left empty."""
+    text = (ROOT / f"docs/methods/{card}.md").read_text()
+    table = text.split("## Arguments\n")[1].split("\n## ")[0]
+    found = re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", table, re.MULTILINE)
+    inherited = re.search(r"the rest \| \| as for \[.*?\]\((\w+)\.md\)", table)
+    return {**(rows(inherited[1]) if inherited else {}), **dict(found)}
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_tables_of_arguments_say_what_the_signatures_say(card):
+    parameters = inspect.signature(getattr(keras_mixup, card)).parameters
+    table = rows(card)
+    for name, parameter in parameters.items():
+        required = parameter.default is parameter.empty
+        default = parameter.empty if not table[name] else ast.literal_eval(table[name])
+        assert required == (default is parameter.empty), name
+        assert required or default == parameter.default, name
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_measured_numbers_are_those_of_the_results(card):
+    """What a card quotes stands in a table or in the text that the number is from."""
+    text = (ROOT / f"docs/methods/{card}.md").read_text()
+    measured = text.split("## Measured here\n")[1].split("\n## ")[0]
+    sources = [(ROOT / f"docs/{page}.md").read_text() for page in ("results", "getting_started")]
+    known = set(re.findall(r"\d+\.\d+", "\n".join(sources)))
+    assert set(re.findall(r"\d+\.\d+", measured)) <= known
+
+
+def public_modules():
+    return [m.name for m in pkgutil.iter_modules(keras_mixup.__path__) if m.name[0] != "_"]
+
+
+def test_every_public_name_is_in_the_api_reference():
+    """What is on a page by name; the build checks what `automodule` finds."""
+    text = "\n".join(path.read_text() for path in (ROOT / "docs/api").glob("*.md"))
+    listed = set(re.findall(r":: keras_mixup\.([\w.]+)$", text, re.MULTILINE))
+    assert set(keras_mixup.__all__) <= listed
+    assert set(public_modules()) - {"pairs", "recipes"} <= listed
+
+
+@pytest.mark.slow
+def test_the_handbook_builds_without_warnings(tmp_path):
+    for package in ("sphinx", "furo", "myst_nb"):
+        pytest.importorskip(package)
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", "."]
+    result = subprocess.run([*command, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_mix_in_a_function_gives_the_same_bits():
+    names = namespace()
+    mix = keras_mixup.mixup(0.2, num_classes=10, seed=0)
+    element = names["images"], names["labels"]
+    for one, other in zip(mix(*element), tf.function(mix)(*element)):
+        np.testing.assert_array_equal(one, other)
+
+
+# What the page of pitfalls quotes.
+
+
+def fit(loss, metrics=(), *, batch=16, count=32, mixed=True):
+    names = namespace()
+    dataset = names["train"].take(count).batch(batch)
+    dataset = dataset.apply(keras_mixup.mixup(0.2, num_classes=10)) if mixed else dataset
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+    model.compile("sgd", loss, metrics=list(metrics))
+    return model.fit(dataset, shuffle=False, verbose=0)
+
+
+def quoted(message):
+    assert message in (ROOT / "docs/pitfalls.md").read_text()
+    return re.escape(message)
+
+
+def test_what_keras_says_of_a_sparse_loss():
+    message = quoted(
+        "Argument `output` must have rank (ndim) `target.ndim - 1`. Received: "
+        "target.shape=(None, 10), output.shape=(None, 10)"
+    )
+    with pytest.raises(ValueError, match=message):
+        fit("sparse_categorical_crossentropy")
+
+
+def test_what_keras_says_of_a_sparse_metric():
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=quoted("Incompatible shapes: [16,10] vs. [16]")
+    ):
+        fit("categorical_crossentropy", ["sparse_categorical_accuracy"])
+
+
+def test_keras_says_nothing_where_the_batch_is_as_large_as_the_classes():
+    metric = ["sparse_categorical_accuracy"]
+    history = fit("categorical_crossentropy", metric, batch=10, count=30).history
+    assert "sparse_categorical_accuracy" in history
+
+
+def test_what_keras_says_of_ids():
+    message = quoted(
+        "Arguments `target` and `output` must have the same rank (ndim). Received: "
+        "target.shape=(None,), output.shape=(None, 10)"
+    )
+    with pytest.raises(ValueError, match=message):
+        fit("categorical_crossentropy", mixed=False)
+
+
+@SAVING
+@pytest.mark.slow
+def test_what_keras_says_of_a_metric_that_is_not_registered(tmp_path):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
-    model.compile("sgd", lambda y, p: 1 + 0 * keras.ops.sum(p, axis=-1))
-    for row, expected in zip(y, [1, 5]):
-        loss = model.train_on_batch(np.zeros((1, 1)), row[None], class_weight={0: 1.0, 1: 5.0})
-        np.testing.assert_allclose(loss, expected)
+    model.compile("sgd", "mse", metrics=[keras_mixup.metrics.SoftAccuracy()])
+    model.train_on_batch(np.zeros((1, 1)), np.zeros((1, 2)))
+    model.save(tmp_path / "model.keras")
+    message = quoted("Could not locate class 'SoftAccuracy'.")
+    script = f"import keras; keras.saving.load_model({str(tmp_path / 'model.keras')!r})"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert re.search(message, result.stderr)

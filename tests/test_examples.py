@@ -128,5 +128,5 @@ def test_compare_methods(tmp_path):
 def test_benchmarks_run(script, arguments, tmp_path):
     result = run(f"benchmarks/{script}.py", *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    units = "ms a batch", "CPU ms", "MiB", "images/s"
+    units = "ms per batch", "CPU ms", "MiB", "images/s"
     assert any(unit in result.stdout for unit in units)

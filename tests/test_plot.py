@@ -50,31 +50,37 @@ def test_titles_are_the_shares_biggest_first():
     y = labels({3: 0.38, 2: 0.62}, {1: 0.2, 4: 0.5, 6: 0.3}, {5: 1.0})
     figure = show_batch(dataset_of(images(), y), NAMES)
     assert isinstance(figure, Figure)
-    expected = ["0.62 cat + 0.38 dog", "0.50 elk + 0.30 gnu + 0.20 bee", "1.00 fox"]
+    expected = ["62% cat + 38% dog", "50% elk + 30% gnu + 20% bee", "100% fox"]
     assert titles(figure)[:3] == expected
 
 
 def test_titles_without_names_are_class_ids():
     figure = show_batch(dataset_of(images(), labels({3: 0.38, 2: 0.62})))
-    assert titles(figure)[0] == "0.62 class 2 + 0.38 class 3"
+    assert titles(figure)[0] == "62% class 2 + 38% class 3"
+
+
+def test_names_that_are_numbers_are_quoted():
+    names = [str(k) for k in range(len(NAMES))]
+    figure = show_batch(dataset_of(images(), labels({2: 0.62, 3: 0.38})), names)
+    assert titles(figure)[0] == '62% "2" + 38% "3"'
 
 
 def test_titles_stop_at_three_classes_and_say_so():
     y = labels({0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1})
     title = titles(show_batch(dataset_of(images(), y), NAMES))[0]
-    assert " ".join(title.split()) == "0.40 ant + 0.30 bee + 0.20 cat + ..."
+    assert " ".join(title.split()) == "40% ant + 30% bee + 20% cat + ..."
 
 
 def test_a_tiny_share_is_not_shown_as_zero():
     figure = show_batch(dataset_of(images(), labels({2: 0.998, 3: 0.002})), NAMES)
-    assert titles(figure)[0] == "1.00 cat + <0.01 dog"
+    assert titles(figure)[0] == "100% cat + <1% dog"
 
 
 def test_a_long_title_takes_lines_and_the_figure_grows():
     y = labels({0: 0.6, 1: 0.4})
     short = show_batch(dataset_of(images(), y), NAMES)
     long = show_batch(dataset_of(images(), y), ["golden retriever"] * K)
-    assert titles(long)[0] == "0.60 golden retriever +\n0.40 golden retriever"
+    assert titles(long)[0] == "60% golden retriever +\n40% golden retriever"
     assert long.get_figheight() > short.get_figheight()
 
 
@@ -163,7 +169,7 @@ def test_elements_with_weights_and_nested_x():
     y = labels({2: 1.0})
     for element in [(x, y), (x, y, np.ones(B)), ((x["age"], x["image"]), {"label": y})]:
         figure = show_batch(dataset_of(*element), NAMES)
-        assert titles(figure)[0] == "1.00 cat"
+        assert titles(figure)[0] == "100% cat"
         np.testing.assert_allclose(shown(figure), x["image"][0], atol=1e-6)
 
 

@@ -1,11 +1,13 @@
-"""One picture a method, for its card: an original, its partner, and four mixed examples.
+"""Pictures of the methods: one for each card, thumbnails of them, and a gallery of all.
 
     python docs/methods/pictures.py             # every picture, beside this file
-    python docs/methods/pictures.py fmix        # one of them
+    python docs/methods/pictures.py fmix        # one of them, and its thumbnail
+    python docs/methods/pictures.py gallery     # the picture of the README
 
 The images are the two that come with scikit-learn, cut to squares and scaled to 128 pixels; the
 spectrograms are computed here, of a chirp and of noise. C-Mixup is shown by the targets of its
 partners, on scikit-learn's diabetes table; Manifold Mixup by a network and what one layer returns.
+The bar under an image is its label.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_sample_image
 
 from keras_mixup import (
+    choose,
     cmixup,
     cutmix,
     cutmix_minmax,
@@ -44,7 +47,20 @@ METHODS = {
     "specmix": specmix(seed=2),
     "regmixup": regmixup(seed=1, dtype="uint8"),
     "remix": remix([1000, 100], seed=1, dtype="uint8"),
+    "choose": choose(mixup(1.0, dtype="uint8"), cutmix(), None, seed=5),
 }
+NAMES = {
+    "mixup": "mixup",
+    "cutmix": "CutMix",
+    "cutmix_minmax": "CutMix with bounds",
+    "resizemix": "ResizeMix",
+    "fmix": "FMix",
+    "remix": "Remix (flower is rare)",
+    "specmix": "SpecMix",
+}
+# Which of the four examples is shown where there is room for one.
+BEST = {"specmix": 1}
+COLORS = "#0072B2", "#E69F00"  # of the original's class and of the partner's
 
 
 def photographs():
@@ -80,7 +96,7 @@ def spectrograms():
 
 
 def mixed(mix, original, partner):
-    """Four examples and their shares: the pair given four times, as two streams."""
+    """Four examples and the original's share of their labels: the pair four times, as streams."""
     labels = np.eye(2, dtype="float32")
     first, second = (
         (np.stack([x] * EXAMPLES), np.stack([y] * EXAMPLES))
@@ -88,54 +104,130 @@ def mixed(mix, original, partner):
     )
     x, y = (tensor.numpy() for tensor in mix(first, second))
     if len(x) > EXAMPLES:
-        # The clean twin first, then mixed ones.
-        x, y = (np.concatenate([array[:1], array[-EXAMPLES + 1 :]]) for array in (x, y))
+        x, y = x[:EXAMPLES], y[:EXAMPLES]  # clean and mixed in turns
     return x, y[:, 0]
 
 
-def draw(method, path):
-    """Write the picture of one method."""
-    audio = method == "specmix"
-    sources = spectrograms() if audio else photographs()
-    names, pair = list(sources), list(sources.values())
+def draw_example(axes, image, limits):
+    """An image, or a spectrogram with time to the right."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if image.ndim == 2:
+        low, high = limits
+        axes.imshow(image.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high)
+        axes.set_box_aspect(1)
+    else:
+        axes.imshow(image)
+    axes.spines[:].set_visible(False)
+
+
+def draw_label(axes, share):
+    """The label as a bar: the original's class from the left, the partner's from the right."""
+    bar = axes.inset_axes([0, -0.09, 1, 0.06])
+    bar.set_axis_off()
+    bar.margins(0)
+    bar.barh(0, share, color=COLORS[0])
+    bar.barh(0, 1 - share, left=share, color=COLORS[1])
+
+
+def sources(method):
+    """The names of the two examples, and the examples."""
+    found = spectrograms() if method == "specmix" else photographs()
+    return list(found), list(found.values())
+
+
+def limits_of(pair):
+    """The range of the values of both."""
+    return min(np.min(image) for image in pair), max(np.max(image) for image in pair)
+
+
+def draw(method, folder):
+    """Write the picture of one method, and its thumbnail."""
+    names, pair = sources(method)
     x, shares = mixed(METHODS[method], *pair)
-    titles = [f"original: {names[0]}", f"partner: {names[1]}"]
-    titles += [f"{share:.2f} {names[0]}\n{1 - share:.2f} {names[1]}" for share in shares]
-    figure = Figure(figsize=(9.6, 2.15), dpi=110, layout="constrained")
+    frequent, rare = (" (frequent)", " (rare)") if method == "remix" else ("", "")
+    titles = [f"original:\n{names[0]}{frequent}", f"partner:\n{names[1]}{rare}"]
+    titles += [f"{share:.0%} {names[0]},\n{1 - share:.0%} {names[1]}" for share in shares]
+    figure = Figure(figsize=(9.6, 2.2), dpi=110, layout="constrained")
     grid = figure.subplots(1, len(titles))
-    low, high = min(np.min(image) for image in pair), max(np.max(image) for image in pair)
-    for axes, image, title in zip(grid, [*pair, *x], titles):
+    for axes, image, title, share in zip(grid, [*pair, *x], titles, [1, 0, *shares]):
         axes.set_title(title, fontsize=9, pad=4)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        if audio:
-            axes.imshow(image.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high)
-            axes.set_box_aspect(1)
-            axes.set_xlabel("time", fontsize=8)
-        else:
-            axes.imshow(image)
-            axes.set_axis_off()
-    if audio:
+        draw_example(axes, image, limits_of(pair))
+        draw_label(axes, share)
+    if method == "specmix":
         grid[0].set_ylabel("frequency", fontsize=8)
+        for axes in grid:
+            axes.text(
+                0.5, -0.12, "time", transform=axes.transAxes, fontsize=8, ha="center", va="top"
+            )
+    figure.savefig(folder / f"{method}.png")
+    draw_thumbnail(method, x, shares, limits_of(pair), folder / "thumbnails" / f"{method}.png")
+
+
+def draw_thumbnail(method, x, shares, limits, path):
+    """Four examples of a choice and of RegMixup, one of all others."""
+    shown = range(4) if method in ("choose", "regmixup") else [BEST.get(method, 0)]
+    columns = 2 if len(shown) > 1 else 1
+    figure = Figure(figsize=(2, 2.2), dpi=120, layout="constrained")
+    grid = figure.subplots(len(shown) // columns, columns, squeeze=False).ravel()
+    for axes, index in zip(grid, shown):
+        draw_example(axes, x[index], limits)
+        draw_label(axes, shares[index])
     figure.savefig(path)
 
 
-def draw_partners(path):
+def draw_gallery(path):
+    """Write the picture of the README: original, partner, and one example of each method."""
+    figure = Figure(figsize=(9.6, 4.7), dpi=100, layout="constrained")
+    names, pair = sources("mixup")
+    cells = [
+        (f"original: {names[0]}", pair[0], 1, None),
+        (f"partner: {names[1]}", pair[1], 0, None),
+    ]
+    for method, name in NAMES.items():
+        own = sources(method)[1]
+        x, shares = mixed(METHODS[method], *own)
+        index = BEST.get(method, 0)
+        cells.append((name, x[index], shares[index], limits_of(own)))
+    x, shares = mixed(METHODS["regmixup"], *pair)
+    cells.insert(-1, ("RegMixup (and the original)", x[1], shares[1], None))
+    grid = figure.subplots(2, len(cells) // 2)
+    for axes, (title, image, share, limits) in zip(grid.ravel(), cells):
+        axes.set_title(title, fontsize=9, pad=4)
+        draw_example(axes, image, limits)
+        draw_label(axes, share)
+    figure.savefig(path)
+
+
+def draw_partners(folder):
     """C-Mixup: the target of the partner against the target of the original."""
     data = load_diabetes()
     x, y = data.data.astype("float32"), data.target.astype("float32")
     figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
-    grid = figure.subplots(1, 2, sharex=True, sharey=True)
-    mixes = {"mixup: a random cycle": mixup(1.0), "C-Mixup: bandwidth 20": cmixup(bandwidth=20.0)}
-    for axes, (title, mix) in zip(grid, mixes.items()):
-        partner = mix.draw_plan((x, y), seed=(1, 2)).partner.numpy()
-        axes.plot(y, y[partner], "o", ms=3, alpha=0.5, color="#0072B2", markeredgewidth=0)
+    thumbnail = Figure(figsize=(2, 2.2), dpi=120, layout="constrained")
+    grid = [*figure.subplots(1, 2, sharex=True, sharey=True), thumbnail.subplots()]
+    mixes = [
+        ("mixup: any partner", mixup(1.0)),
+        ("C-Mixup: bandwidth 20", cmixup(bandwidth=20.0)),
+        ("", cmixup(bandwidth=20.0)),
+    ]
+    for axes, (title, mix) in zip(grid, mixes):
+        # All of the table as one batch, in an order that says nothing.
+        order = np.random.default_rng(0).permutation(len(y))
+        partner = mix.draw_plan((x[order], y[order]), seed=(1, 2)).partner.numpy()
+        style = {"ms": 3, "alpha": 0.5, "color": "#0072B2", "markeredgewidth": 0}
+        axes.plot(y[order], y[order][partner], "o", **style)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("target of the original")
         axes.set_box_aspect(1)
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].set_ylabel("target of the partner")
-    figure.savefig(path)
+    grid[2].set_xlabel("target", fontsize=8)
+    grid[2].set_ylabel("partner's target", fontsize=8)
+    grid[2].set_xticks([])
+    grid[2].set_yticks([])
+    figure.savefig(folder / "cmixup.png")
+    thumbnail.savefig(folder / "thumbnails" / "cmixup.png")
 
 
 def edges():
@@ -152,7 +244,7 @@ def edges():
     return model
 
 
-def draw_manifold(path):
+def draw_manifold(folder):
     """The network with its points, and one batch mixed behind the first stage."""
     sources = photographs()
     x = np.stack(list(sources.values()))
@@ -195,22 +287,30 @@ def draw_manifold(path):
         axis.set_title(title, fontsize=9, pad=4)
         axis.set_axis_off()
         axis.imshow(image, cmap="magma", vmin=0, vmax=high)
-    figure.savefig(path)
+    figure.savefig(folder / "manifold_mixup.png")
+    thumbnail = Figure(figsize=(2, 2.2), dpi=120, layout="constrained")
+    axis = thumbnail.subplots()
+    axis.set_axis_off()
+    axis.imshow(mixed, cmap="magma", vmin=0, vmax=high)
+    thumbnail.savefig(folder / "thumbnails" / "manifold_mixup.png")
 
 
 def main():
     """Draw the pictures asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("methods", nargs="*", help="all by default")
+    parser.add_argument("methods", nargs="*", help="all, and the gallery, by default")
     args = parser.parse_args()
-    for method in args.methods or [*METHODS, "cmixup", "manifold_mixup"]:
-        path = Path(__file__).with_name(f"{method}.png")
+    folder = Path(__file__).parent
+    (folder / "thumbnails").mkdir(exist_ok=True)
+    for method in args.methods or [*METHODS, "cmixup", "manifold_mixup", "gallery"]:
         if method == "cmixup":
-            draw_partners(path)
+            draw_partners(folder)
         elif method == "manifold_mixup":
-            draw_manifold(path)
+            draw_manifold(folder)
+        elif method == "gallery":
+            draw_gallery(folder / "gallery.png")
         else:
-            draw(method, path)
+            draw(method, folder)
 
 
 if __name__ == "__main__":

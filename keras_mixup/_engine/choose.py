@@ -21,24 +21,24 @@ def choose(
 ) -> Mix:
     """One of several mixes, or none, drawn for every example.
 
-    With probability weights[k] / sum(weights), example i is mixed by `mixes[k]`. A choice can be
-    chosen from.
+    With probability weights[k] / sum(weights), example i is mixed by `mixes[k]`. A choice can be a
+    member of another choice.
 
     Args:
         *mixes: what `mixup`, `cutmix`, `Mix` or `choose` returned; None leaves the example as it
             is. Their `num_classes`, `keep`, `data_format` and `bounding_box_format` must agree
             where they are given.
-        weights: one number >= 0 for every mix, with a positive sum; None is equal weights.
+        weights: one number >= 0 per mix, with a positive sum; None means equal weights.
         per_batch: draw once for the whole batch instead of for every example.
         seed: an integer for reproducible draws. The seeds of the members are not used, except that
-            a choice without a seed, of members that all have one, derives its own from theirs.
+            a choice without a seed derives one from theirs if all of them have one.
 
     Returns:
         A `Mix`. uint8 images come back in the widest dtype that a member returns: float32 with
         `mixup` and `cutmix`.
 
     Raises:
-        TypeError: a member that is no mix.
+        TypeError: a member that is not a mix.
         ValueError: weights of the wrong length, negative, not finite or summing to zero; members
             that disagree on what they are applied to.
 
@@ -75,17 +75,17 @@ def WithClean(mix: Mix) -> Mix:  # noqa: N802
     """The clean batch and its mixed twin in one batch: B rows become 2 B.
 
     Row 2 i is example i, with a soft label; row 2 i + 1 is example i mixed. The mean of a loss over
-    such a batch is half the clean loss and half the mixed one, also on a part of it that sharding
-    along the batch gives to a worker.
+    such a batch is half the clean loss and half the mixed one, also on the part of it that a worker
+    gets when the batch is sharded.
 
     Args:
-        mix: the mix that makes the twin; a choice too.
+        mix: the mix that makes the twin; a choice, for instance.
 
     Returns:
         A `Mix`.
 
     Raises:
-        TypeError: what is no mix, or one that doubles the batch already.
+        TypeError: an argument that is not a mix, or one that doubles the batch already.
 
     Example:
         >>> both = WithClean(choose(mixup(1.0, num_classes=10), cutmix(num_classes=10)))
@@ -132,7 +132,7 @@ def _mix(value: Any) -> Mix:
         _arguments.fail(
             TypeError,
             "A mix can be made of mixes only.",
-            "Pass what mixup(...), cutmix(...) or choose(...) return.",
+            "Pass what mixup(...), cutmix(...) or choose(...) returns.",
             mix=value,
         )
     return value
@@ -140,13 +140,13 @@ def _mix(value: Any) -> Mix:
 
 def _agreed(name: str, values: Sequence[Any], unset: Any) -> Any:
     """The one value that the members give, or `unset`."""
-    # Where data have their channels is said by all or by none.
+    # A data_format is given by all members or by none: its default is a statement, too.
     given = values if name == "data_format" else [value for value in values if value != unset]
     if any(value != given[0] for value in given):
         _arguments.fail(
             ValueError,
             f"The members of a choice must agree on `{name}`.",
-            "They mix the same data: give all of them the same.",
+            "They mix the same data: pass the same to all of them.",
             **{name: values},
         )
     return given[0] if given else unset

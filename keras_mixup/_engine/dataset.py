@@ -20,7 +20,7 @@ def check_endless(dataset: tf.data.Dataset) -> None:
             ValueError,
             "A mix with a schedule needs an endless dataset: `fit` would start a finite one, and "
             "with it the schedule, anew in every epoch.",
-            "Call ds.repeat() before the mix and give fit(steps_per_epoch=...).",
+            "Call ds.repeat() before the mix, and fit(steps_per_epoch=...).",
             cardinality=cardinality,
         )
 

@@ -202,7 +202,7 @@ def _common_grid(mix: Mix) -> Any:
     if len(kinds) > 1 or ("spectrogram" in kinds and mix.data_format == "channels_first"):
         _arguments.fail(
             ValueError,
-            "Spectrograms are [B, T, F] or [B, T, F, C], and are no images.",
+            "Spectrograms are [B, T, F] or [B, T, F, C], and are not images.",
             "Choose among methods for images or methods for spectrograms, with channels last.",
             grids=sorted(map(str, kinds)),
             data_format=mix.data_format,
@@ -216,7 +216,7 @@ def _check_label_share(labels: Sequence[Field | None], mix: Mix) -> None:
         if method.label_share is not None and [field.slot for field in mixed] != ["numbers"]:
             _arguments.fail(
                 ValueError,
-                "`label_share` needs y to be one output with a label for each example.",
+                "`label_share` needs y to be one output with one label per example.",
                 "Drop it for masks, boxes and several outputs.",
                 label_share=method.label_share,
             )
@@ -306,13 +306,13 @@ def _check_tuple(element: Any) -> None:
     rule = "A dataset element must be (x, y) or (x, y, sample_weight), batched."
     if not isinstance(element, tuple) or len(element) not in (2, 3):
         received = element[0] if isinstance(element, tuple) and len(element) == 1 else element
-        todo = "There is nothing to mix the labels of without y: map to (x, y) first."
+        todo = "Without y there is nothing to mix the labels of: map to (x, y) first."
         if isinstance(received, dict):
             todo = "Map dictionaries first: ds.map(lambda e: (e['image'], e['label']))."
         _arguments.fail(ValueError, rule, todo, element=received)
     for name, part in zip("xy", element):
         if is_none(part) or not list(leaves(part)):
-            _arguments.fail(ValueError, rule, f"Give every element its {name}.", element=element)
+            _arguments.fail(ValueError, rule, f"Every element needs {name}.", element=element)
 
 
 def _check_leaf(path: str, leaf: Any) -> None:
@@ -325,7 +325,7 @@ def _check_leaf(path: str, leaf: Any) -> None:
             return
         _arguments.fail(
             ValueError,
-            "x, y and nested sample weights may not hold None.",
+            "x, y and nested sample weights must not contain None.",
             "Leave the entry out, or put numbers there.",
             entry=path,
         )
@@ -333,15 +333,15 @@ def _check_leaf(path: str, leaf: Any) -> None:
         _arguments.fail(
             TypeError,
             "Only dense tensors can be mixed.",
-            "Convert first: tf.sparse.to_dense(x), x.to_tensor(), or ds.padded_batch(n); take "
-            "other objects apart into tensors.",
+            "Convert first: tf.sparse.to_dense(x), x.to_tensor(), or ds.padded_batch(n). Split "
+            "other objects into tensors.",
             leaf=leaf,
         )
     if leaf.shape.rank is None:
         _arguments.fail(
             ValueError,
             "The rank of every tensor must be known when the dataset is built.",
-            "Give it with tf.ensure_shape.",
+            "Set it with tf.ensure_shape.",
             leaf=leaf,
         )
     if leaf.shape.rank == 0:

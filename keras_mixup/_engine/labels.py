@@ -105,7 +105,9 @@ def check_num_classes(name: str, num_classes: Any) -> Any:
     number = _arguments.integer(name, num_classes, low=1)
     if number >= 2**31:
         rule = f"`{name}` must fit in 32 bits."
-        _arguments.fail(ValueError, rule, "No soft label is that wide.", **{name: number})
+        _arguments.fail(
+            ValueError, rule, "Check the number; no soft label is that wide.", **{name: number}
+        )
     return number
 
 
@@ -148,14 +150,14 @@ def input_field(path: str, leaf: Any, blends: Sequence[Any], grid: Grid) -> Fiel
 def _instead(path: str, dtype: tf.DType) -> str:
     """What to do about an input of a dtype that cannot be mixed."""
     if dtype in (tf.uint16, tf.int16):
-        return f'Say what comes out: dtype="float32", or dtype="{dtype.name}" for rounded values.'
+        return f'Choose what comes out: dtype="float32", or dtype="{dtype.name}" for rounding.'
     if dtype == tf.uint8:
         return 'Ask for another dtype: "uint8", or a float.'
     keep = f" with keep=({path!r},)" if path else ""
     if dtype in _IDS:
         return (
-            "Ids of tokens have no mixture: mix their embeddings, inside the model. Cast other "
-            f"numbers to float32, or leave them as they are{keep}."
+            "Token ids cannot be mixed; mix their embeddings. Cast other numbers to float32, or "
+            f"leave them as they are{keep}."
         )
     return f"Cast the input to float32, or leave it as it is{keep}."
 
@@ -245,18 +247,18 @@ def _mask(
     if not fits:
         _arguments.fail(
             ValueError,
-            "A mask of class ids has one value for each pixel.",
-            "Give masks as [B, H, W]; give None for `num_classes` where y is an image; cast "
-            f"one-hot masks to float32.{_channels_first(leaf, images, grid)}",
+            "A mask of class ids has one value per pixel.",
+            "Pass masks as [B, H, W]; pass None for `num_classes` if y is an image; cast one-hot "
+            f"masks to float32.{_channels_first(leaf, images, grid)}",
             num_classes=num_classes,
             y=leaf,
         )
     if len(fits) > 1:
         _arguments.fail(
             ValueError,
-            "This mask fits the inputs in more than one way, so that the axis of its classes is "
-            "not known.",
-            "Make it one-hot, as float32, or give it and the inputs static sizes that say more.",
+            "This mask fits the inputs in more than one way, so the axis of its classes is not "
+            "known.",
+            "Make it one-hot, as float32, or give it and the inputs more static sizes.",
             y=leaf,
             inputs=list(images),
         )
@@ -295,7 +297,7 @@ def _image_target(leaf: Any, fits: set[Fit], images: Sequence[tf.TensorShape], g
     """An integer leaf without `num_classes`: an image, or an error."""
     rank = leaf.shape.rank
     if leaf.dtype != tf.uint8 or rank < 4 or not all(fit.has_axis for fit in fits):
-        todo = "Pass num_classes=..., or give one-hot labels."
+        todo = "Pass num_classes=..., or one-hot labels."
         if rank == 1 or leaf.shape[1:].num_elements() == 1:
             todo += " Cast 0/1 targets of a sigmoid: tf.cast(y, tf.float32)."
         rule = "Integer class ids need `num_classes` to become soft labels."
@@ -333,7 +335,7 @@ def _check_width(leaf: Any, num_classes: int | None, strict: bool, grid: Grid) -
         _arguments.fail(
             ValueError,
             "Float labels are mixed as they are; their last axis must be `num_classes` wide.",
-            "Drop `num_classes`, correct it, or give integer class ids.",
+            "Drop `num_classes`, correct it, or pass integer class ids.",
             num_classes=num_classes,
             y=leaf,
         )
@@ -348,8 +350,9 @@ def check_boxes(y: Any) -> None:
         _arguments.fail(
             ValueError,
             "Bounding boxes must be a dictionary of `boxes` [B, N, 4], `labels` or `classes`, and "
-            "perhaps `weights`; their coordinates have no mixture.",
-            "Map the element to that form, other entries beside it; give `boxes` its static 4.",
+            "perhaps `weights`; their coordinates cannot be mixed.",
+            "Map the element to that form, with other entries beside it; give `boxes` its static "
+            "last axis of 4.",
             y=y,
         )
     for child in y.values() if isinstance(y, Mapping) else y:
@@ -391,7 +394,7 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
         _arguments.fail(
             ValueError,
             "The `weights` of bounding boxes must be numbers [B, N].",
-            "Give one for each box, 0 for padding.",
+            "Pass one per box, 0 for padding.",
             weights=weights,
         )
     counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
@@ -399,7 +402,7 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
         _arguments.fail(
             ValueError,
             f"`boxes`, `{names}` and `weights` must agree in the number of boxes.",
-            "Pad them to one number.",
+            "Pad them to the same number.",
             **leaf,
         )
     if any(blend.boxes == "cut" for blend in blends):
@@ -435,7 +438,7 @@ def numbers_of_classes(num_classes: Any, y: Any) -> list[int | None]:
         _arguments.fail(
             ValueError,
             "`num_classes` must have the structure of y, or be one number.",
-            "Give every output its own number, or None for one that is no class id.",
+            "Pass a number for every output, or None if it is not class ids.",
             num_classes=num_classes,
             y=y,
         )

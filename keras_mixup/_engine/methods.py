@@ -34,8 +34,8 @@ class Plan(NamedTuple):
     """Everything random about one mixed batch.
 
     Attributes:
-        partner: int32 `[B]`; `partner[i]` is mixed into example `i`. `()` for pairs, whose partners
-            come with them.
+        partner: int32 `[B]`; `partner[i]` is mixed into example `i`. `()` for pairs, which contain
+            their partners.
         lam: float32 `[B]`, the share of the original that the blend aims at.
         seed: int32 `[B, 8]`, random bits for what the blend draws itself; `()` if it draws nothing.
     """
@@ -211,7 +211,7 @@ class Choice(Method):
         if len({method.rows for method in self.methods}) > 1:
             _arguments.fail(
                 ValueError,
-                "All members of a choice must return batches of one size.",
+                "All members of a choice must return batches of the same size.",
                 "Choose inside: WithClean(choose(...)).",
                 mixes=self.methods,
             )
@@ -274,7 +274,7 @@ class Twin(Method):
             _arguments.fail(
                 TypeError,
                 "`mix` must be a mix that keeps the size of a batch.",
-                "Pass what mixup(...), cutmix(...) or choose(...) return.",
+                "Pass what mixup(...), cutmix(...) or choose(...) returns.",
                 mix=self.method,
             )
         if self.method.points:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, final, overload
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ from keras_mixup._engine.methods import Blended, Drawing, Method
 from keras_mixup._engine.program import compiled_program, program
 from keras_mixup._engine.tensors import as_tensors, fingerprint
 from keras_mixup._random import batch_seed
-from keras_mixup._types import Element, NumClasses, Seed
+from keras_mixup._types import Element, Nest, NumClasses, Seed
 from keras_mixup.blend import Blend
 from keras_mixup.coefficient import Coefficient
 from keras_mixup.hidden import MixedModel
@@ -43,26 +43,29 @@ def _box_format(name: str, value: Any) -> str | None:
 @final
 @dataclass(frozen=True, init=False)
 class Mix(Configurable):
-    """A dataset transformation that mixes every batch with itself, or two streams.
+    """A dataset transformation that mixes the examples of a batch, or of two streams.
 
     The recipes (`mixup`, `cutmix`, ...) return one of these; make your own from other parts.
 
     Args:
-        pairing: who mixes with whom, `(batch_size, y, seed) -> partner`; None is
-            `pairing.Rotation()`, and pairs where the elements are already paired.
+        pairing: who is mixed with whom, `(batch_size, y, seed) -> partner`; None is
+            `pairing.Rotation()`, and the pairs themselves if the elements are already paired.
         coefficient: how much of the original stays, `(shape, seed) -> lam`; None is
             `coefficient.Beta(0.2)`.
         blend: how two examples become one, `(x, x_partner, lam, seed) -> (x_mixed, share)`; None
             is `blend.Linear()`.
         label_share: whose label it is, `(share, y, y_partner) -> share of the label`; None mixes
             labels with the share of the inputs.
-        method: what a mix composes of those four; `choose` and `WithClean` give another one.
+        method: what those four compose, in their place; `choose` and `WithClean` pass one.
         num_classes: number of classes of integer labels; a structure like y's for several outputs.
         keep: names of entries left as they are, such as `("id",)`, `("meta/file",)`, `("1",)` for
             the second of a tuple, or `("y/id",)` where x has that name too.
         data_format: "channels_last" or "channels_first", of images, videos and masks.
         bounding_box_format: of boxes that are cut, one of Keras's: "xyxy", "rel_xyxy", "xywh", ...
         seed: an integer for reproducible draws, None for fresh ones.
+
+    Raises:
+        TypeError, ValueError: an argument outside its allowed values.
 
     Example:
         >>> mix = Mix(coefficient=coefficient.Constant(0.5), blend=blend.Linear(), num_classes=10)
@@ -100,7 +103,7 @@ class Mix(Configurable):
         if method is not None and given:
             _arguments.fail(
                 ValueError,
-                "A mix is made of parts, or of a method that has them.",
+                "A mix is made of parts, or of a method that contains them.",
                 "Drop one of them.",
                 method=method,
                 **given,
@@ -115,16 +118,23 @@ class Mix(Configurable):
         )
         self.__post_init__()
 
+    @overload
+    def __call__(self, dataset: tf.data.Dataset, /) -> tf.data.Dataset: ...
+
+    @overload
+    def __call__(self, x: Nest, y: Nest, sample_weight: Nest = ..., /) -> Element: ...
+
     @tf.autograph.experimental.do_not_convert
     def __call__(self, *element: Any) -> Any:
         """Mix a dataset, or one element of it.
 
-        A call on an element is a function of the seed and of the element: the same batch is mixed
-        the same way, in whatever order and process. Without a seed every call is fresh.
+        With a seed, what is drawn for an element depends on the seed and the element alone: the
+        same batch is mixed in the same way, in any order and process. Without one, every call
+        draws anew.
 
         Args:
-            *element: a `tf.data.Dataset` (as `ds.apply` passes it), or the components of one
-                element: `(x, y)`, `(x, y, sample_weight)`, or two of those (as `ds.map` does).
+            *element: a `tf.data.Dataset`, as `ds.apply` passes it; or the components of one
+                element, as `ds.map` does: `x, y`, `x, y, sample_weight`, or two of such tuples.
 
         Returns:
             A dataset, or an element `(x, y)` / `(x, y, sample_weight)` of the same structure.
@@ -134,7 +144,7 @@ class Mix(Configurable):
         if self._scheduled:
             _arguments.fail(
                 ValueError,
-                "A schedule counts the batches of a training, which a single call does not know.",
+                "A schedule counts the batches of a training, which a single call cannot do.",
                 "Use ds.repeat().batch(n).apply(mix), and fit(steps_per_epoch=...).",
                 mix=self,
             )
@@ -153,7 +163,7 @@ class Mix(Configurable):
     def indexed(
         self, start: int = 0, stride: int = 1
     ) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
-        """The mix, told which batches of the training a dataset holds.
+        """The mix for a dataset that holds some of the batches of a training.
 
         Batch k of the dataset is batch `start + k * stride` of the training, and what is drawn for
         it depends on the seed and on that number alone: not on the process, the number of workers,
@@ -177,7 +187,7 @@ class Mix(Configurable):
         if self.seed is None:
             _arguments.fail(
                 ValueError,
-                "What is drawn for a batch can only follow from its number with a seed.",
+                "Draws that depend on a batch's number need a seed.",
                 "Give the mix a seed.",
                 seed=None,
             )
@@ -222,8 +232,8 @@ class Mix(Configurable):
             step: the number of batches before this one, for a mix with a schedule.
 
         Returns:
-            A `Plan` (of a choice: a `ChoicePlan`; of a mix inside a model: an `InModelPlan`),
-            which can also be made by hand.
+            A `Plan`; for a choice a `ChoicePlan`, for a mix inside a model an `InModelPlan`. All
+            can also be made by hand.
         """
         element = as_tensors(element)
         layout = layout_of(element, self)

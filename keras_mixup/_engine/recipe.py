@@ -27,7 +27,7 @@ def recipe(make: Callable[P, R]) -> Callable[P, R]:
             name = make.__name__
             _arguments.fail(
                 TypeError,
-                f"`{name}` makes a mix; it is none itself.",
+                f"`{name}` makes a mix; it is not one itself.",
                 f"Call it first: ds.apply({name}(...)) or ds.map({name}(...)).",
                 arguments=[type(argument).__name__ for argument in args],
             )

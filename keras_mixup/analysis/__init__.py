@@ -1,4 +1,4 @@
-"""Show on your own model what mixup does: between examples, in confidence, under noise and attack.
+"""What mixup does to your own model: between examples, in confidence, under noise and attack.
 
 Every measure takes any Keras classifier with one input and one output `[N, K]`, on any backend, and
 NumPy arrays `(x, y)` or a batched `tf.data.Dataset` of them; all of it is read into memory. Models

@@ -1,4 +1,4 @@
-"""How easily small changes of the input, made to mislead, do mislead: the paper's Table 3.
+"""How easily small, deliberate changes of the input mislead a model: the paper's Table 3.
 
 A measure, not a defence: mixup does not withstand an attacker who knows the model and takes several
 steps (white-box I-FGSM).
@@ -31,9 +31,9 @@ class AdversarialErrors:
     Attributes:
         errors: name -> shares in [0, 1] of examples predicted wrong: "clean", "FGSM", "I-FGSM".
         unmoved: name -> share in [0, 1] of examples that FGSM left as they were, because the
-            gradient of the loss is exactly 0 there. A share well above 0 says that the model's
+            gradient of the loss is exactly 0 there. A share well above 0 means that the model's
             probabilities are saturated in float32 and the attack is blind, not that the model is
-            robust: measure it with logits.
+            robust; measure it with logits.
         eps: the largest change, in 255ths of the input's range.
         steps: of I-FGSM.
         transfer: `False` if every model was attacked with its own gradient.
@@ -46,7 +46,7 @@ class AdversarialErrors:
     transfer: bool
 
     def table(self) -> str:
-        """Markdown: the errors under each attack, a row a model."""
+        """Markdown: the errors under each attack, one row per model."""
         attack = "transfer" if self.transfer else "white box"
         kinds = ["clean error (%)", "FGSM error (%)", "I-FGSM error (%)", "unmoved (%)"]
         rows = []
@@ -104,7 +104,7 @@ def adversarial_errors(
             those measured; `None` attacks each model with its own (white box).
         from_logits: `True` if the models do not end in a softmax (or sigmoid). To be preferred:
             float32 probabilities near 0 and 1 lose the gradient, see `AdversarialErrors.unmoved`.
-        batch_size: examples in one call of a model.
+        batch_size: examples per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
@@ -168,10 +168,8 @@ def adversarial_examples(
 ) -> np.ndarray:
     """Inputs changed by FGSM (`steps=1`) or I-FGSM (`steps=10`), so that the loss grows.
 
-    ```
-    x_0     = x
-    x_{t+1} = clip(x_t + r / steps * sign(d CE(y, f(x_t)) / dx))      r = eps / 255 * (high - low)
-    ```
+        x_0     = x
+        x_{t+1} = clip(x_t + r / steps * sign(d CE(y, f(x_t)) / dx))    r = eps / 255 * (high - low)
 
     `clip` keeps every value within r of the original's and within the range. y is the true
     label. Not a defence: see `adversarial_errors`, which takes the same arguments.
@@ -183,7 +181,7 @@ def adversarial_examples(
         eps: the largest change of a pixel, in 255ths of the range, >= 0; 4 in the paper.
         steps: an integer >= 1; the paper takes 1 for FGSM and 10 for I-FGSM.
         from_logits: `True` if the model does not end in a softmax (or sigmoid).
-        batch_size: examples in one call of the model.
+        batch_size: examples per call of the model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:

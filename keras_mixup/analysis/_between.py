@@ -41,7 +41,7 @@ class InBetween:
     label: str
 
     def table(self) -> str:
-        """Markdown: both measures at lam = 1/2, and averaged over lam; a row a model."""
+        """Markdown: both measures at lam = 1/2, and averaged over lam; one row per model."""
         header = [
             f"{self.pairs:,} pairs",
             "miss at λ = ½ (%)",
@@ -87,15 +87,13 @@ def in_between(
 ) -> InBetween:
     """Miss rate and input-gradient norm on the lines between random pairs of examples.
 
-    ```
-    x(lam)    = lam * x_i + (1 - lam) * x_j                       lam = 0, .05, ..., 1
-    miss(lam) = mean over pairs of [argmax_k f(x(lam))_k is neither y_i nor y_j]
-    norm(lam) = mean over pairs of || d CE(label, f(x)) / dx ||_2   at x = x(lam)
-    ```
+        x(lam)    = lam * x_i + (1 - lam) * x_j                       lam = 0, .05, ..., 1
+        miss(lam) = mean over pairs of [argmax_k f(x(lam))_k is neither y_i nor y_j]
+        norm(lam) = mean over pairs of || d CE(label, f(x)) / dx ||_2   at x = x(lam)
 
-    Every model is measured on the same pairs, in inference mode. The two examples of a pair differ,
+    Every model is measured on the same pairs, in inference mode. The two examples of a pair differ;
     their classes need not, as in the paper. The standard error of a miss rate m is
-    `sqrt(m * (1 - m) / pairs)`: 1.2 points at m = .165 with 1,000 pairs, .5 with 5,000.
+    `sqrt(m * (1 - m) / pairs)`: 1.2 points at m = 0.165 with 1,000 pairs, 0.5 with 5,000.
 
     The paper does not say which label its gradient's loss takes. The norm's size depends on that,
     and on the scale of `x`: compare models, not papers.
@@ -104,12 +102,12 @@ def in_between(
         models: a Keras classifier, or a dict of name -> classifier.
         data: arrays `(x, y)`, or a batched `tf.data.Dataset` of them, at least two examples; the
             paper takes training examples. `y`: class ids or one-hot.
-        pairs: how many, an integer >= 1.
+        pairs: number of pairs, an integer >= 1.
         label: "mixed" for `lam * y_i + (1 - lam) * y_j`, what mixup trains for; "predicted" for the
             class the model itself predicts there.
-        seed: of the pairs; `None` draws others each time.
+        seed: of the pairs, an integer; `None` draws new ones each time.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: examples in one call of a model.
+        batch_size: examples per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:

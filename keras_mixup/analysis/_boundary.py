@@ -1,4 +1,4 @@
-"""Where a model changes its mind: over a plane of inputs, and along a line."""
+"""Decision boundaries: over a plane of inputs, and along a line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class DecisionBoundary:
     class_id: int
 
     def table(self) -> str:
-        """Markdown: how much of the plane is undecided, a row a model."""
+        """Markdown: how much of the plane is undecided, one row per model."""
         rows = []
         for name, p in self.probability.items():
             shares = [((p > low) & (p < 1 - low)).mean() for low in (0.01, 0.1)]
@@ -49,7 +49,7 @@ class DecisionBoundary:
         return _report.markdown(header, rows)
 
     def plot(self, ax: Any = None) -> Figure:
-        """The plane, shaded by p, with the examples and the line p = 1/2; a panel a model.
+        """The plane, shaded by p, with the examples and the line p = 1/2; one panel per model.
 
         `ax`: as many matplotlib axes as models, or `None` for a new figure.
         """
@@ -97,7 +97,7 @@ def decision_boundary(
 ) -> DecisionBoundary:
     """The probability of one class over the plane of a model with two input features.
 
-    The grid reaches a tenth beyond the examples on every side.
+    The grid extends beyond the examples by a tenth of their range on every side.
 
     Args:
         models: a Keras classifier of inputs `[N, 2]`, or a dict of name -> classifier.
@@ -106,7 +106,7 @@ def decision_boundary(
         class_id: the class whose probability is shown, in [0, K).
         resolution: R, points along each axis, an integer >= 2.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: points in one call of a model.
+        batch_size: points per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
@@ -166,7 +166,7 @@ class LineProfile:
     class_id: int
 
     def table(self) -> str:
-        """Markdown: p at both ends and in the middle, and R^2; a row a model."""
+        """Markdown: p at both ends and in the middle, and R^2; one row per model."""
         p = f"p(class {self.class_id})"
         header = ["along the line", f"{p} at λ = 0", "at λ = ½", "at λ = 1", "R²"]
         places = 0, len(self.lam) // 2, -1
@@ -201,20 +201,18 @@ def line_profile(
 ) -> LineProfile:
     """The probability of one class along the line between two inputs, and how straight it is.
 
-    ```
-    p(lam) = f(lam * first + (1 - lam) * second)[class_id]
-    R^2    = squared correlation of p(lam) and lam
-    ```
+        p(lam) = f(lam * first + (1 - lam) * second)[class_id]
+        R^2    = squared correlation of p(lam) and lam
 
-    mixup asks for p to be linear in lam where the line meets no third example.
+    mixup trains p to be linear in lam.
 
     Args:
         models: a Keras classifier, or a dict of name -> classifier.
-        first, second: two inputs of one shape, without an axis of examples.
+        first, second: two inputs of the same shape, without a batch axis.
         class_id: the class whose probability is followed, in [0, K).
         points: P, an odd integer >= 3, so that lam = 1/2 is among them.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: points in one call of a model.
+        batch_size: points per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What `calibration` measured, by the models' names.
+    """What `calibration` measured, by model name.
 
     Attributes:
         before: name -> `Reliability` of the model as it is.
@@ -50,11 +50,11 @@ class Calibration:
         return result
 
     def table(self) -> str:
-        """Markdown: the four scores, a row a model, and one with its temperature."""
+        """Markdown: the four scores, one row per model, and one with its temperature."""
         return table_of(self._named())
 
     def plot(self, ax: Any = None) -> Figure:
-        """A reliability diagram for every row of the table. `ax`: as many axes, or `None`."""
+        """A reliability diagram for each row of the table. `ax`: as many axes, or `None`."""
         diagrams = self._named()
         axes = _report.panels(ax, len(diagrams), width=3.2, height=4.2)
         for panel, (name, diagram) in zip(axes, diagrams.items()):
@@ -86,10 +86,10 @@ def calibration(
             or one-hot.
         held_out: the same form, for fitting the temperature: examples that are neither in the
             training data nor in `data`. `None`, the default, fits none and leaves `after` empty.
-        bins: how many, of equal width; an integer >= 1. 15 as in Guo et al.; Thulasidasan et al.
-            took 100.
+        bins: number of bins of equal width, an integer >= 1. 15 as in Guo et al.; Thulasidasan
+            et al. took 100.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: examples in one call of a model.
+        batch_size: examples per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
@@ -133,15 +133,13 @@ def calibration(
 
 
 def fit_temperature(y_true: Any, y_pred: Any) -> float:
-    """The temperature T at which predictions are most likely: one number that mends confidence.
+    """The temperature T at which predictions are most likely: one number that corrects confidence.
 
-    ```
-    p_T[k] = p[k]^(1/T) / sum_j p[j]^(1/T),    T = argmin mean_i -log p_T,i[y_i]
-    ```
+        p_T[k] = p[k]^(1/T) / sum_j p[j]^(1/T),    T = argmin mean_i -log p_T,i[y_i]
 
     This is softmax(logits / T). T > 1 makes predictions less confident, T < 1 more. No prediction
     changes its class. The nll is convex in 1/T, so its slope has one root, which is found to 8
-    digits between T = 0.01 and 100; where it has none there, the nearer end is the result.
+    digits between T = 0.01 and 100; if it has none there, the nearer end is the result.
 
     Args:
         y_true: class ids `[N]`, or one-hot `[N, K]`, of examples the model was not trained on.

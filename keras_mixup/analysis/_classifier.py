@@ -66,7 +66,7 @@ def _matrix(output: Any) -> np.ndarray:
     if not hasattr(output, "shape") or len(output.shape) != 2:
         fail(
             ValueError,
-            "The model must have one output of shape [N, K]: a row of class scores an example.",
+            "The model must have one output of shape [N, K]: one row of class scores per example.",
             "Wrap it in a model that has.",
             output_shape=keras.tree.map_structure(np.shape, output),
         )

@@ -106,6 +106,6 @@ def _torch(model: keras.Model, from_logits: bool) -> Gradient:
 
 def _not_differentiable(dtype: Any) -> TypeError:
     return TypeError(
-        "The model must be differentiable in its input. Measure the part of it behind the "
+        "The model must be differentiable in its input. Measure the part of it after the "
         f"embedding or the cast. Received: an input of dtype {dtype}, and no gradient"
     )

@@ -1,4 +1,4 @@
-"""Whether training learns wrong labels by heart: the paper's Table 2."""
+"""Whether training memorises wrong labels: the paper's Table 2."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ def corrupt_labels(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Replace labels by random ones, each with the same chance.
 
-    ```
-    mask_i  = [u_i < fraction],  u_i ~ U(0, 1)
-    label_i = a class drawn uniformly from all classes if mask_i, else y_i
-    ```
+        mask_i  = [u_i < fraction],  u_i ~ U(0, 1)
+        label_i = a class drawn uniformly from all classes if mask_i, else y_i
 
-    The true class can be drawn again, as in the code the paper used: of K classes, the share
+    The true class can be drawn again, as in the code the paper used: with K classes, a share of
     `fraction * (1 - 1/K)` of the labels ends up wrong, and a network that learns none of the noise
     has an error of `1 - 1/K` on the labels under the mask.
 
@@ -37,7 +35,7 @@ def corrupt_labels(
         y: class ids `[N]` or `[N, 1]`, integers in [0, num_classes).
         fraction: chance that a label is replaced, in [0, 1]; .2, .5 and .8 in the paper.
         num_classes: K, an integer >= 2.
-        seed: `None` draws others each time.
+        seed: an integer for reproducible draws, `None` for fresh ones.
 
     Returns:
         The labels, of the shape and dtype of `y`, and the mask, bool `[N]`: `True` where a label
@@ -82,8 +80,8 @@ class LabelNoise:
     Attributes:
         test: error on the test examples, after every epoch.
         real: error on the training examples whose labels were not drawn; NaN if there are none.
-        corrupted: error on those whose labels were drawn, against the drawn labels: near 0 where
-            the noise is learned by heart.
+        corrupted: error on those whose labels were drawn, against the drawn labels: near 0 if
+            the noise was memorised.
     """
 
     test: np.ndarray
@@ -92,7 +90,7 @@ class LabelNoise:
 
     @property
     def best(self) -> float:
-        """The smallest test error: an optimistic figure, chosen on the test examples."""
+        """The smallest test error. It was picked on the test examples, which flatters it."""
         return float(self.test.min())
 
     @property
@@ -130,9 +128,9 @@ class LabelNoise:
 
 
 class LabelNoiseErrors(keras.callbacks.Callback):
-    """Records test error, and training error on real and on corrupted labels, after every epoch.
+    """Records test errors, and training errors on real and on corrupted labels, after each epoch.
 
-    In inference mode and on unmixed inputs, whatever `fit` trains on.
+    In inference mode and on unmixed inputs, no matter what `fit` trains on.
 
     Args:
         train: arrays `(x, y)`, `y` as `corrupt_labels` returned it; or a batched dataset of them,
@@ -140,10 +138,10 @@ class LabelNoiseErrors(keras.callbacks.Callback):
         mask: bool `[N]`, as `corrupt_labels` returned it.
         test: arrays `(x, y)` or a batched dataset, with true labels.
         from_logits: `True` if the model does not end in a softmax (or sigmoid).
-        batch_size: examples in one call of the model.
+        batch_size: examples per call of the model.
 
     Attributes:
-        result: a `LabelNoise`, once an epoch has ended; of one `fit` only: the next begins anew.
+        result: a `LabelNoise`, available after the first epoch; each `fit` starts a new one.
 
     Raises:
         TypeError, ValueError: if an argument is none of the above; in `fit`, if the labels do not

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """What `reliability` measured. The three arrays have one entry a bin.
+    """What `reliability` measured. The three arrays have one entry per bin.
 
     Attributes:
         counts: int64 [M], examples whose confidence is in the bin `((m-1)/M, m/M]`.
@@ -57,12 +57,10 @@ def reliability(y_true: Any, y_pred: Any, *, bins: int = 15) -> Reliability:
     The confidence of a prediction is its largest probability; bin m holds the n_m examples whose
     confidence is in `((m-1)/M, m/M]`.
 
-    ```
-    ece             = sum_m n_m / n * |acc_m - conf_m|
-    over_confidence = sum_m n_m / n * conf_m * max(conf_m - acc_m, 0)
-    nll             = mean_i -log p_i[y_i]
-    brier           = mean_i sum_k (p_i[k] - [k = y_i])^2
-    ```
+        ece             = sum_m n_m / n * |acc_m - conf_m|
+        over_confidence = sum_m n_m / n * conf_m * max(conf_m - acc_m, 0)
+        nll             = mean_i -log p_i[y_i]
+        brier           = mean_i sum_k (p_i[k] - [k = y_i])^2
 
     A probability that float32 rounded to 0 counts as 1.2e-38 in the nll; Keras's losses stop at
     1e-7, scikit-learn's at 1.2e-7.
@@ -70,7 +68,7 @@ def reliability(y_true: Any, y_pred: Any, *, bins: int = 15) -> Reliability:
     Args:
         y_true: class ids `[N]`, or one-hot `[N, K]`.
         y_pred: probabilities `[N, K]`, or `[N, 1]` of class 1.
-        bins: M, how many, of equal width; an integer >= 1.
+        bins: M, the number of bins of equal width, an integer >= 1.
 
     Returns:
         A `Reliability`.

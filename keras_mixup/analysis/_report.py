@@ -53,7 +53,7 @@ def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list
 
 
 def legend(axes: Any) -> None:
-    """Above the axes and its title, where no curve can run through; names are not maths."""
+    """Above the axes and its title, where no curve runs through it; names are not maths."""
     from matplotlib.transforms import ScaledTranslation
 
     points = 22 if axes.get_title() else 0
