@@ -1,6 +1,11 @@
 # %% [markdown]
 # # Adversarial examples
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Attack CIFAR-10 networks with FGSM and I-FGSM, white box and transfer.<br>
+# **Accelerator:** None
+#
 # **What.** Test images of CIFAR-10, each pixel changed by at most 4 of 255 so that the loss grows:
 # the error of networks trained plain and with mixup, on changes made with their own gradient (white
 # box) and on changes made with that of another network (transfer).
@@ -9,8 +14,8 @@
 # gradients between examples should leave an attacker less to follow. **This is not a defence**: in
 # the paper, several steps in the white box defeat mixup as they defeat plain training.
 #
-# **How long.** 2 minutes on two CPU cores, and 16 more for the four models where `images.py` has
-# not trained them.
+# **How long.** About 2 processor minutes per seed, and 6 more for each of the four models that
+# `images.py` has not trained yet.
 
 # %%
 import experiment

@@ -1,6 +1,12 @@
 # %% [markdown]
 # # mixup for generative adversarial networks
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Train GANs on two toy distributions with a plain and with a mixed
+# discriminator.<br>
+# **Accelerator:** None
+#
 # **What.** A generator learns two distributions in the plane, eight Gaussians on a ring and 25 on a
 # grid, against a discriminator that is trained plain or with mixup, $\alpha$ = 0.2, between real
 # and generated points: how many of the Gaussians it covers, and how well it hits them.
@@ -9,7 +15,7 @@
 # real from generated without doubt is flat around the generated points, and the generator learns
 # nothing from it. mixup asks it to be linear on the way from one to the other.
 #
-# **How long.** Some 12 minutes on two CPU cores for three seeds of each. The paper takes
+# **How long.** About 16 processor minutes for three seeds of each. The paper takes
 # 20,000 steps of the generator; here it takes 1,000. In a terminal, `--steps 20000` takes them all.
 
 # %%

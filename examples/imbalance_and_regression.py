@@ -1,6 +1,11 @@
 # %% [markdown]
 # # Imbalanced classes, and numbers instead of classes
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Compare Remix on imbalanced classes and C-Mixup on a regression with mixup.<br>
+# **Accelerator:** None
+#
 # **What.** Two methods made for what plain mixup was not: Remix, where a few classes have most of
 # the examples, and C-Mixup, where the target is a number. Each against plain training and mixup.
 #
@@ -9,7 +14,7 @@
 # targets there need not be anything; [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples
 # with close targets.
 #
-# **How long.** Some 3 minutes on two CPU cores. The data come with scikit-learn.
+# **How long.** About 4 processor minutes. The data come with scikit-learn.
 
 # %%
 from functools import partial

@@ -1,6 +1,11 @@
 # %% [markdown]
 # # Between two images: misses and gradients
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Measure what CIFAR-10 networks predict between pairs of training images.<br>
+# **Accelerator:** None
+#
 # **What.** On the lines between random pairs of training images of CIFAR-10, at
 # $x = \lambda x_i + (1 - \lambda) x_j$: how often a network predicts neither of the two classes,
 # and how large the gradient of its loss with respect to the image is.
@@ -8,8 +13,8 @@
 # **Why.** Figure 2 of [the paper](https://arxiv.org/abs/1710.09412): mixup trains on these lines. A
 # network that behaves there has smoother boundaries, and less room for surprises.
 #
-# **How long.** 2 minutes on two CPU cores, and 12 more for the three models where `images.py` has
-# not trained them.
+# **How long.** About 3 processor minutes per seed, and 6 more for each of the three models that
+# `images.py` has not trained yet.
 
 # %%
 import experiment

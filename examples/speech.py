@@ -1,6 +1,12 @@
 # %% [markdown]
 # # mixup on speech: spoken digits
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Mix spectrograms of spoken digits after a warm-up, for a LeNet and a small
+# VGG.<br>
+# **Accelerator:** None
+#
 # **What.** Two small networks learn which digit is spoken: a LeNet and a narrow VGG, each trained
 # plain and with mixup at $\alpha$ = 0.1 and 0.2. mixup acts on the spectrograms, and only after a
 # warm-up of five epochs. Test error twice: on new takes of known speakers, and on new speakers.
@@ -8,7 +14,7 @@
 # **Why.** Section 3.3 of [the paper](https://arxiv.org/abs/1710.09412): on Google's spoken commands
 # mixup helped the larger network, a VGG-11, and harmed the smaller one, a LeNet.
 #
-# **How long.** Some 20 minutes on two CPU cores for three seeds.
+# **How long.** About 25 processor minutes for three seeds.
 #
 # From the paper: mixup of spectrograms just before the network, both values of $\alpha$, the
 # warm-up, 30 epochs of batches of 100, and Adam with a learning rate of 3e-3, divided by 10 every
