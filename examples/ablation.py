@@ -1,6 +1,11 @@
 # %% [markdown]
 # # Which part of mixup does the work?
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Take mixup apart: pairs, inputs, labels and weight decay, one at a time.<br>
+# **Accelerator:** None
+#
 # **What.** mixup taken apart, on CIFAR-10: pairs of one class only, mixed images
 # with the label of the larger share, smoothed labels without any mixing. Each at two
 # strengths of weight decay, $10^{-4}$ and $5 \cdot 10^{-4}$.
@@ -9,7 +14,7 @@
 # together with their labels did best there, plain training wanted the larger weight decay, and
 # mixup the smaller one.
 #
-# **How long.** Some 12 minutes on two CPU cores for twelve models.
+# **How long.** About 15 processor minutes per seed, for twelve models.
 
 # %%
 import experiment
@@ -28,8 +33,8 @@ recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=20)
 # %% [markdown]
 # ## The parts
 #
-# Everything `Dataset.apply` takes can stand where the mix stands. All mixing draws
-# $\lambda$ ~ Beta(1, 1). Smoothed labels are $(1 - \epsilon) y + \epsilon / K$.
+# Any function that `Dataset.apply` takes can replace the mix. All methods that mix draw $\lambda$ ~
+# Beta(1, 1). Smoothed labels are $(1 - \epsilon) y + \epsilon / K$.
 
 
 # %%
@@ -64,10 +69,9 @@ METHODS = {
 # %% [markdown]
 # ## Training
 #
-# As in `images.py`, on 4,000 images of half their width and height and for 20 epochs, to have time
-# for twelve models.
-# Keras's SGD keeps weight decay out of the momentum: there, ten times the paper's value is as
-# strong.
+# As in `images.py`, but on 4,000 images at half their width and height and for 20 epochs, to keep
+# the time for twelve models short. Keras's SGD does not multiply weight decay by the momentum, so
+# ten times the paper's value is as strong.
 
 # %%
 errors = {}
@@ -82,7 +86,7 @@ for seed in args.seeds:
 # %% [markdown]
 # ## Test error
 #
-# The standard error of each from 10,000 test images is half a point, and a seed adds to it.
+# The standard error of each from 10,000 test images is half a point, and the seed adds to it.
 
 # %%
 rows = []

@@ -1,16 +1,21 @@
 # %% [markdown]
 # # Adversarial examples
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Attack CIFAR-10 networks with FGSM and I-FGSM, white box and transfer.<br>
+# **Accelerator:** None
+#
 # **What.** Test images of CIFAR-10, each pixel changed by at most 4 of 255 so that the loss grows:
 # the error of networks trained plain and with mixup, on changes made with their own gradient (white
 # box) and on changes made with that of another network (transfer).
 #
 # **Why.** Section 3.5 and Table 3 of [the paper](https://arxiv.org/abs/1710.09412). Smaller
-# gradients between examples should leave an attacker less to follow. **This is not a defence**: in
+# gradients between examples should give an attacker less to follow. **This is not a defence**: in
 # the paper, several steps in the white box defeat mixup as they defeat plain training.
 #
-# **How long.** 2 minutes on two CPU cores, and 16 more for the four models where `images.py` has
-# not trained them.
+# **How long.** About 2 processor minutes per seed, and 6 more for each of the four models that
+# `images.py` has not trained yet.
 
 # %%
 import experiment
@@ -32,8 +37,8 @@ test = data.x_test[:count], data.y_test[:count]
 # ## Attack
 #
 # FGSM is one step of 4 along the sign of the gradient of the loss, I-FGSM ten of 0.4. The models
-# are attacked at their logits: a softmax that is sure rounds to 1, and its gradient to 0. The paper
-# attacked a ResNet-101 on ImageNet; these are small networks on small images.
+# are attacked at their logits: the softmax of a confident model rounds to 1, and its gradient to 0.
+# The paper attacked a ResNet-101 on ImageNet; these are small networks on small images.
 
 # %%
 white, transfer = [], []

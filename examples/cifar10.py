@@ -189,13 +189,11 @@ def trained(name, data, mix, seed, folder, recipe=CPU, **options):
 
 
 def errors_table(runs, title):
-    """Of {name: runs of that name, one a seed}."""
+    """Of {name: runs of that name, one per seed}."""
     seeds = max(map(len, runs.values()))
     title += f", mean (range) of {seeds} seeds" if seeds > 1 else ", one seed"
     rows = []
     for name, found in runs.items():
         columns = [[run[key] for run in found] for key in ("test_error", "train_error")]
-        minutes = statistics.mean(run["seconds"] for run in found) / 60
-        rows.append([name, *map(mean_and_range, columns), f"{minutes:.1f}"])
-    header = [title, "test error (%)", "training error (%)", "minutes a model"]
-    return table(header, rows)
+        rows.append([name, *map(mean_and_range, columns)])
+    return table([title, "test error (%)", "training error (%)"], rows)

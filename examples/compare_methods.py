@@ -6,7 +6,7 @@
 
 The network and the recipe are those of `cifar10.py`: 5,000 training images, a pre-activation ResNet
 of 175,000 weights, 30 epochs. Nothing is tuned for any method. `regmixup` sees 128 clean and 128
-mixed images a step, and takes twice as long. About 4 minutes a run on two free CPU cores.
+mixed images per step, and takes twice as long. About 6 processor minutes per model.
 """
 
 import experiment

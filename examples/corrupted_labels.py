@@ -1,15 +1,21 @@
 # %% [markdown]
 # # mixup against wrong labels
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Count how many random training labels a network memorises, with and without
+# mixup.<br>
+# **Accelerator:** None
+#
 # **What.** Before training, 20, 50 and 80 % of the training labels are replaced at random. Then
 # the same network trains plain, with dropout, with mixup, and with both: on scikit-learn's digits,
 # from three seeds, and on 4,000 images of CIFAR-10, from one.
 #
 # **Why.** Section 3.4 and Table 2 of [the paper](https://arxiv.org/abs/1710.09412): a large network
-# learns wrong labels by heart. mixup makes that hard, as it asks the network to be linear between
-# its examples, and the stronger the larger $\alpha$.
+# memorises wrong labels. mixup makes that harder, the more so the larger $\alpha$ is, because it
+# asks the network to be linear between its examples.
 #
-# **How long.** Some 25 minutes on two CPU cores.
+# **How long.** About 32 processor minutes.
 
 # %%
 import statistics
@@ -35,9 +41,9 @@ args = experiment.flags(
 # %% [markdown]
 # ## What is compared
 #
-# Two values of $\alpha$ from the paper's Table 2, and one rate of dropout. The paper chose its rate
-# by the share of wrong labels, 0.7 or 0.8. Its network is over sixty times as large as these, so
-# here it is the lowest rate that the paper tried, 0.5. Nothing is tuned for any method.
+# Two values of $\alpha$ from the paper's Table 2, and one dropout rate. The paper chose its rate
+# for each share of wrong labels, 0.7 or 0.8. Its network is over sixty times as large as these, so
+# the rate here is the lowest that the paper tried, 0.5. Nothing is tuned for any method.
 
 # %%
 SHARES = [0.2, 0.5, 0.8]  # of the labels are replaced
@@ -59,8 +65,8 @@ if args.smoke:
 # `corrupt_labels` replaces a label by one of all ten classes, the true one included. So a network
 # that has learned nothing from the replaced labels still agrees with a tenth of them.
 # `LabelNoiseErrors` runs the network after every epoch, in inference mode on unmixed images: on the
-# test images, which keep their true labels, and on the training images, those with real labels and
-# those with replaced ones apart. All methods get the same wrong labels.
+# test images, which keep their true labels, and on the training images, separately for those with
+# real labels and those with replaced ones. All methods get the same wrong labels.
 
 
 # %%
@@ -136,8 +142,9 @@ def show_curves(found, name):
 # %% [markdown]
 # ## Digits
 #
-# 1,200 images of 8x8 pixels for training, 597 for test. A network of two convolutions, with dropout
-# between them and before its last layer. Adam, a rate of 0.003, batches of 64, no augmentation.
+# 1,200 images of 8x8 pixels for training, 597 for testing. The network has two convolutions, with
+# dropout between them and before its last layer. Adam with a learning rate of 0.003, batches of 64,
+# no augmentation.
 
 
 # %%
@@ -179,9 +186,9 @@ digits = Data(x[train], y[train], x[test], y[test])
 found = measured(digits, fit_digits, args.seeds)
 
 # %% [markdown]
-# The difference of best and last is what learning by heart costs. The best is picked on the test
-# images, so it flatters all methods; without clean images one could not stop there. With few
-# corrupted labels learned, the error in the last column stays near 90 %.
+# The difference between best and last is the cost of memorising. The best is picked on the test
+# images, so it is optimistic for all methods; without clean images one could not stop there. If few
+# corrupted labels are memorised, the error in the last column stays near 90 %.
 
 # %%
 seeds = f"mean (range) of {len(args.seeds)} seeds" if args.seeds[1:] else "one seed"
@@ -192,11 +199,11 @@ show_curves(found, "corrupted_labels_digits")
 # ## CIFAR-10
 #
 # The network and schedule of `cifar10.py`, with dropout where the paper has it, between the two
-# convolutions of a block. To fit long training into minutes, there are 4,000 training images and
-# the first 1,000 test images, at half their width and height, and 25 epochs: as many as plain
-# training needed to learn most of the wrong labels by heart, in a trial with 50 % of them replaced.
-# (In the other trial, 2,000 images for 60 epochs, it learned all of them, and its test error was
-# lowest at the end.) Chance is an error of 90 %.
+# convolutions of a block. To keep training short, there are 4,000 training images and the first
+# 1,000 test images, at half their width and height, and 25 epochs: as many as plain training needed
+# to memorise most of the wrong labels in a trial with 50 % of them replaced. (In another trial,
+# with 2,000 images for 60 epochs, it memorised all of them, and its test error was lowest at the
+# end.) Guessing has an error of 90 %.
 
 # %%
 images = load(4000, args.smoke)
@@ -205,10 +212,10 @@ recipe = (shorter(CPU) if args.smoke else CPU)._replace(epochs=2 if args.smoke e
 found = measured(images, partial(fit, recipe=recipe), args.seeds[:1])
 
 # %% [markdown]
-# Beside it the paper's errors for plain training, dropout and mixup: a network sixty times as
-# large, 50,000 images, 200 epochs. Its levels are far lower; what compares is the order of the
-# methods, and best with last. Here the standard error of a test error is 1.5 points, so one seed
-# shows large differences only.
+# The last columns are the paper's errors for plain training, dropout and mixup, with a network
+# sixty times as large, 50,000 images and 200 epochs. Its errors are far lower; compare the order of
+# the methods, and best with last. The standard error of a test error is 1.5 points here, so one
+# seed shows only large differences.
 
 # %%
 PAPER = {  # test error (%), best and last

@@ -7,6 +7,7 @@ there the flags come from the environment: KERAS_MIXUP_FLAGS="--smoke".
 """
 
 import argparse
+import inspect
 import io
 import os
 import shlex
@@ -67,6 +68,15 @@ def show_table(markdown):
         display(Markdown(markdown))
     else:
         print(f"\n{markdown}\n", flush=True)
+
+
+def show_source(*functions):
+    """In the notebook, the code of what experiments share; in a terminal, nothing."""
+    if IN_NOTEBOOK:
+        from IPython.display import Markdown, display
+
+        for function in functions:
+            display(Markdown(f"```python\n{inspect.getsource(function)}```"))
 
 
 def show_picture(figure, name, args):

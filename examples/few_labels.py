@@ -1,15 +1,20 @@
 # %% [markdown]
 # # mixup with dropout, few labels, and a pre-trained network
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Combine mixup with dropout and pre-training when labels are few.<br>
+# **Accelerator:** None
+#
 # **What.** Two experiments. A small network on handwritten digits with 50, 200, or 1,000 labels:
-# dropout, mixup, both, and neither. And a ResNet on CIFAR-10 with 20 or 100 labels a class, from
+# dropout, mixup, both, and neither. And a ResNet on CIFAR-10 with 20 or 100 labels per class, from
 # scratch and pre-trained on other classes: plain and with mixup.
 #
 # **Why.** [The paper](https://arxiv.org/abs/1710.09412) trains from scratch on many labels, and
-# joins mixup with dropout only where labels are wrong (section 3.4). With few labels, people reach
-# for dropout or a pre-trained network first. Does mixup add to them?
+# combines mixup with dropout only where labels are wrong (section 3.4). With few labels, people
+# reach for dropout or a pre-trained network first. Does mixup add to them?
 #
-# **How long.** Some 15 minutes on two CPU cores.
+# **How long.** About 21 processor minutes.
 
 # %%
 import time
@@ -35,10 +40,10 @@ BATCH_SIZE = 32
 #
 # Both experiments train alike: a fixed number of steps, whatever the number of labels, in batches
 # of 32 that repeat the examples. With a given seed, the labelled examples, their order, and the
-# initial weights are the same for all methods; nothing is tuned for any.
+# initial weights are the same for all methods; nothing is tuned for any of them.
 #
-# `restart` gives a network that is compiled already new weights and a new optimizer: to compile it
-# anew for each run would take longer than some of the runs.
+# `restart` gives a compiled network new weights and a new optimizer: compiling it again for each
+# run would take longer than some of the runs.
 
 # %%
 
@@ -81,9 +86,9 @@ def few(x, y, count, seed):
 # %% [markdown]
 # ## Dropout and mixup
 #
-# The digits of scikit-learn, 8 x 8 pixels. The same 597 are for testing in all runs; the labelled
-# ones are drawn from the other 1,200, for each seed anew. Dropout is at a half, before each of the
-# two dense layers. Adam with a learning rate of 0.001 on a cosine, 500 steps.
+# The digits of scikit-learn, 8 x 8 pixels. The same 597 are used for testing in all runs; the
+# labelled ones are drawn from the other 1,200, anew for each seed. Dropout has a rate of 0.5,
+# before each of the two dense layers. Adam with a learning rate of 0.001 on a cosine, 500 steps.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -149,7 +154,7 @@ show_errors(digits_errors, label_counts, "test error (%), mean (range) of the se
 # CIFAR-10 in two halves: airplane, automobile, bird, cat, and deer to pre-train on; dog, frog,
 # horse, ship, and truck to learn from few labels. Each half has three animals and two vehicles. No
 # weights are downloaded: the pre-training is plain training of the small ResNet of `cifar10.py` on
-# some 5,000 images of the first half.
+# about 5,000 images of the first half.
 
 # %%
 data = load(10_000, args.smoke)
@@ -173,14 +178,14 @@ print(
 # %% [markdown]
 # Then all layers learn the other five classes, with a new last layer: 150 steps of stochastic
 # gradient descent. The learning rate is that of the pre-training, 0.1 on a cosine for batches of
-# 128, scaled to batches of 32: 0.025. Weight decay and flips are the same too, and so is the
-# recipe for the networks that start from scratch. One setting is for few steps: the averages of
+# 128, scaled to batches of 32: 0.025. Weight decay and flips are the same too, and so is the recipe
+# for the networks that start from scratch. One setting is adapted to few steps: the averages of
 # batch normalisation have a momentum of 0.9. With Keras's 0.99, a fifth of what they hold after 150
 # steps is still from before the first step.
 #
-# The labelled images are drawn for each seed anew. The errors are on the 5,000 test images of the
-# five classes; who guesses is wrong on 80 %. 150 steps are few: plain training is far from zero
-# training error on 500 labels, and a regulariser has little to win there.
+# The labelled images are drawn anew for each seed. The errors are on the 5,000 test images of the
+# five classes; guessing has an error of 80 %. 150 steps are few: plain training is far from zero
+# training error on 500 labels, and a regulariser has little to gain there.
 
 # %%
 class_counts, seeds, steps = [20, 100], range(3), 150

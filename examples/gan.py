@@ -1,15 +1,21 @@
 # %% [markdown]
 # # mixup for generative adversarial networks
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Train GANs on two toy distributions with a plain and with a mixed
+# discriminator.<br>
+# **Accelerator:** None
+#
 # **What.** A generator learns two distributions in the plane, eight Gaussians on a ring and 25 on a
 # grid, against a discriminator that is trained plain or with mixup, $\alpha$ = 0.2, between real
 # and generated points: how many of the Gaussians it covers, and how well it hits them.
 #
 # **Why.** Section 3.7 of [the paper](https://arxiv.org/abs/1710.09412). A discriminator that tells
-# real from generated without doubt is flat around the generated points, and the generator learns
-# nothing from it. mixup asks it to be linear on the way from one to the other.
+# real from generated points with certainty is flat around the generated points, and the generator
+# learns nothing from it. mixup asks it to be linear between the two.
 #
-# **How long.** Some 12 minutes on two CPU cores for three seeds of each. The paper takes
+# **How long.** About 16 processor minutes for three seeds of each. The paper takes
 # 20,000 steps of the generator; here it takes 1,000. In a terminal, `--steps 20000` takes them all.
 
 # %%
@@ -39,9 +45,9 @@ BATCH, TURNS = 128, 1 if args.smoke else 5  # turns of the discriminator for one
 # %% [markdown]
 # ## Data
 #
-# The paper shows them and does not describe them. Its authors' code does: the standard deviation is
-# 0.01, the ring has radius 1, and the grid reaches from -1 to 1. An element of the pipeline holds
-# six batches of 128 points: five for the discriminator and one for the generator.
+# The paper shows the data without describing them; its authors' code does: the standard deviation
+# is 0.01, the ring has radius 1, and the grid reaches from -1 to 1. An element of the pipeline
+# holds six batches of 128 points: five for the discriminator and one for the generator.
 
 # %%
 STD = 0.01
@@ -69,8 +75,9 @@ def batches(modes, seed):
 # ## The GAN
 #
 # The paper's networks: three hidden layers of 512 ReLU, for the generator $g$ and for the
-# discriminator $d$; the noise $z$ is a Gaussian in the plane; Adam with its defaults, five turns of
-# $d$ for one of $g$. With $\ell$ for the binary cross-entropy, 1 for real and 0 for generated,
+# discriminator $d$; the noise $z$ is a Gaussian in the plane; Adam with its defaults; five steps of
+# $d$ for each step of $g$. With $\ell$ for the binary cross-entropy, 1 for real and 0 for
+# generated,
 #
 # $$\text{plain:}\quad \max_g \min_d\; \mathbb{E}_{x, z}\;
 # \tfrac{1}{2} \ell(d(x), 1) + \tfrac{1}{2} \ell(d(g(z)), 0),$$
@@ -78,17 +85,17 @@ def batches(modes, seed):
 # $$\text{mixup:}\quad \max_g \min_d\; \mathbb{E}_{x, z, \lambda}\;
 # \ell(d(\lambda x + (1 - \lambda) g(z)), \lambda).$$
 #
-# The second is the first where $\lambda$ is only 0 or 1, hence the halves. So the two differ in one
-# place: how a real and a generated batch become one batch for $d$. Plain puts one after the other.
-# A mix of this library, called on the pair, mixes them one by one, and their labels 1 and 0 become
-# $\lambda$. That is differentiable, and each step draws anew.
+# If $\lambda$ is only 0 or 1, the second is the first, hence the halves. So the two differ in one
+# place: how a real and a generated batch become one batch for $d$. Plain training concatenates
+# them. A mix of this library, called on the pair, mixes them element by element, and their labels 1
+# and 0 become $\lambda$. That is differentiable, and each step draws new $\lambda$.
 #
 # **The generator's loss.** By the formula, the generator maximises the same mixed cross-entropy,
-# and its gradient comes back through the mix: "mixup". In
-# [the authors' code](https://github.com/hongyi-zhang/mixup) it maximises the unmixed one, and only
-# the discriminator learns from mixed points: "mixup, unmixed for g". Plain, these are one. As they
-# are different games, here are both. All are minimax, as in the paper: none has the usual loss that
-# does not saturate, $\ell(d(g(z)), 1)$ for the generator to minimise.
+# and its gradient comes back through the mix: "mixup". In [the authors'
+# code](https://github.com/hongyi-zhang/mixup) it maximises the unmixed one, and only the
+# discriminator learns from mixed points: "mixup, unmixed for g". Without mixing the two are the
+# same. They are different games, so both are here. All are minimax, as in the paper: none uses the
+# common non-saturating loss, $\ell(d(g(z)), 1)$ for the generator to minimise.
 
 # %%
 
@@ -153,15 +160,15 @@ class GAN(keras.Model):
 #
 # On 2,500 samples, always from the same $z$. A sample is good when it lies within three standard
 # deviations, 0.03, of a mode, and a mode is covered when it is the nearest of at least one good
-# sample; so counts [VEEGAN](https://arxiv.org/abs/1705.07761). Of the true points, 98.9 % are good.
-# For a training this short that is a fine sieve. So here is a wider one too: a mode is reached when
-# a sample lies within 0.1 of it. Samples farther than 0.5 from every mode, the distance of
-# neighbours in the grid, are far off.
+# sample; this is how [VEEGAN](https://arxiv.org/abs/1705.07761) counts. Of the true points, 98.9 %
+# are good. That is strict for a training this short, so there is a wider measure too: a mode is
+# reached when a sample lies within 0.1 of it. Samples farther than 0.5 from every mode, the
+# distance of neighbours in the grid, are far off.
 #
-# A GAN comes and goes. All numbers are means over the measurements in the last quarter of the
-# training, one every 50 steps. A training has collapsed when it then reaches less than half of the
-# modes. Two rulers stand beside: points of the true distribution, and points spread evenly over the
-# square of the picture, which know nothing. These too cover many modes, by chance.
+# GANs fluctuate during training. All numbers are means over the measurements in the last quarter of
+# the training, one every 50 steps. A training has collapsed if it then reaches fewer than half of
+# the modes. There are two references: points of the true distribution, and points spread evenly
+# over the square of the picture, which have learned nothing. Those too cover many modes, by chance.
 
 # %%
 FRAME = 1.6
@@ -194,8 +201,8 @@ class Watch(keras.callbacks.Callback):
 # %% [markdown]
 # ## Training
 #
-# A stock `fit`. All have the same points in the same order, the same noise and the same first
-# weights. Networks this small start faster without XLA.
+# A stock `fit`. All runs of a seed have the same points in the same order, the same noise and the
+# same initial weights. Networks this small start faster without XLA.
 
 
 # %%
@@ -236,7 +243,7 @@ for shape, modes in MODES.items():
 # %% [markdown]
 # ## The table
 #
-# Of the runs, and of the two rulers.
+# The runs, and the two references.
 
 
 # %%
@@ -263,7 +270,7 @@ experiment.show_table(experiment.table(["mean (range) of the seeds", *KEYS, "col
 # ## The pictures
 #
 # The generator's samples during the first seed's training, over the modes (the grey rings have
-# radius 0.1). A number in the corner counts the samples outside of the frame.
+# radius 0.1). The number in the corner counts the samples outside the frame.
 
 # %%
 figure = Figure(figsize=(2 * len(SNAPSHOTS) + 0.6, 12.6), layout="constrained")

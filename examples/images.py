@@ -1,19 +1,36 @@
 # %% [markdown]
 # # mixup on images: CIFAR-10
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Train a small ResNet on 5,000 images of CIFAR-10, plain and with mixup.<br>
+# **Accelerator:** None; GPU for `--paper`
+#
 # **What.** The same small pre-activation ResNet, trained plain and with mixup at $\alpha$ = 0.2 and
 # 1, on 5,000 images of CIFAR-10 and from the same seed: test error on all 10,000 test images.
 #
 # **Why.** Section 3.2 of [the paper](https://arxiv.org/abs/1710.09412): a network that can learn
 # its training images by heart does better when it is asked to be linear between them.
 #
-# **How long.** Some 4 minutes a model on two CPU cores, 12 in all. `python examples/images.py`
-# does the same in a terminal, and with `--paper` it runs the paper's own recipe: 50,000 images,
-# pre-activation ResNet-18, 200 epochs, which needs a GPU.
+# **How long.** About 6 processor minutes per model, three models per seed. With `--paper`,
+# `python examples/images.py` runs the paper's own recipe: 50,000 images, a pre-activation
+# ResNet-18, 200 epochs, which needs a GPU.
 
 # %%
 import experiment
-from cifar10 import ALPHAS, CLASS_NAMES, CPU, PAPER, batches, errors_table, load, shorter, trained
+from cifar10 import (
+    ALPHAS,
+    CLASS_NAMES,
+    CPU,
+    PAPER,
+    batches,
+    errors_table,
+    fit,
+    load,
+    network,
+    shorter,
+    trained,
+)
 
 from keras_mixup import mixup, plot
 
@@ -30,26 +47,29 @@ recipe = shorter(recipe) if args.smoke else recipe
 # %% [markdown]
 # ## What the network sees
 #
-# `batches` is an ordinary pipeline of `tf.data`, with the mix as its last step but one:
-#
-# ```python
-# dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
-# dataset = dataset.batch(128, drop_remainder=True).map(augment).apply(mix).prefetch(2)
-# ```
-#
-# With $\alpha$ = 1 the share $\lambda$ is uniform: half of the images are at least a quarter
-# somebody else.
+# `batches` is an ordinary `tf.data` pipeline; the mix comes after the augmentation. With
+# $\alpha$ = 1 the share $\lambda$ is uniform, so that half of the images are at least a quarter of
+# another image.
 
 # %%
+experiment.show_source(batches)
 mixed = batches(data.x, data.y, mixup(1.0, num_classes=10, seed=0), seed=0)
 figure = plot.show_batch(mixed, class_names=CLASS_NAMES, max_images=9)
 experiment.show_picture(figure, "images_batch", args)
 
 # %% [markdown]
-# ## Training
+# ## The network and its training
 #
-# A stock `fit` with stochastic gradient descent. Network, schedule, seed, and order of the examples
-# are the same for all; nothing is tuned for any.
+# A stock `fit` with stochastic gradient descent. Network, schedule, seed and order of the examples
+# are the same for all methods, and nothing is tuned for any of them. The code is that of
+# `cifar10.py`, which the other experiments on CIFAR-10 use too.
+
+# %%
+experiment.show_source(network, fit)
+
+# %% [markdown]
+# `trained` calls `fit`, or loads a model that it has saved before. Its minutes are by the clock, on
+# a machine with other work.
 
 # %%
 runs = {}
@@ -62,7 +82,7 @@ for name, alpha in ALPHAS.items():
 # %% [markdown]
 # ## Test error
 #
-# The training error is that on the unmixed training images, in inference mode.
+# The training error is measured on the unmixed training images, in inference mode.
 
 # %%
 experiment.show_table(errors_table(runs, f"{len(data.x):,} images"))

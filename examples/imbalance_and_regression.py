@@ -1,15 +1,21 @@
 # %% [markdown]
 # # Imbalanced classes, and numbers instead of classes
 #
-# **What.** Two methods made for what plain mixup was not: Remix, where a few classes have most of
-# the examples, and C-Mixup, where the target is a number. Each against plain training and mixup.
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Compare Remix on imbalanced classes and C-Mixup on a regression with mixup.<br>
+# **Accelerator:** None
+#
+# **What.** Two methods for cases that mixup was not made for: Remix, where a few classes have most
+# of the examples, and C-Mixup, where the target is a number. Each is compared with plain training
+# and mixup.
 #
 # **Why.** Mixed with a frequent class, a rare one loses most of its label;
-# [Remix](https://arxiv.org/abs/2007.03943) leaves it the label. And half way between two far
-# targets there need not be anything; [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples
-# with close targets.
+# [Remix](https://arxiv.org/abs/2007.03943) keeps its label. And there may be no real example half
+# way between two distant targets; [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples with
+# close targets.
 #
-# **How long.** Some 3 minutes on two CPU cores. The data come with scikit-learn.
+# **How long.** About 4 processor minutes. The data come with scikit-learn.
 
 # %%
 from functools import partial
@@ -49,9 +55,10 @@ def fit(model, loss, x, y, mix, seed, weigh=None):
 # %% [markdown]
 # ## Imbalanced digits
 #
-# The ten classes keep 100, 77, ..., 13, 10 training examples, from the zeros to the nines, each a
-# constant factor fewer. The test has all classes alike. Class weights, where there are any, are as
-# one over the number of examples; `class_weights` takes their mean over a mixed label.
+# The ten classes keep 100, 77, ..., 13, 10 training examples, from the zeros to the nines, each
+# fewer by a constant factor. The test data are balanced. Class weights, where they are used, are
+# inversely proportional to the number of examples; `class_weights` takes their mean over a mixed
+# label.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -99,10 +106,10 @@ experiment.show_table(experiment.table(header, rows))
 # %% [markdown]
 # ## A regression
 #
-# 442 people with diabetes: how far the disease has gone a year later, from ten measurements. Inputs
-# and target are standardised on the training part. Both mixups draw $\lambda$ ~ Beta(2, 2),
-# C-Mixup's default; its bandwidth is one standard deviation of the target. No choice was tried but
-# these.
+# 442 people with diabetes: how far the disease has progressed after a year, from ten measurements.
+# Inputs and target are standardised on the training part. Both mixups draw $\lambda$ ~ Beta(2, 2),
+# C-Mixup's default; its bandwidth is one standard deviation of the target. No other values were
+# tried.
 
 # %%
 x, y = load_diabetes(return_X_y=True)

@@ -1,15 +1,20 @@
 # %% [markdown]
 # # Between two images: misses and gradients
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Measure what CIFAR-10 networks predict between pairs of training images.<br>
+# **Accelerator:** None
+#
 # **What.** On the lines between random pairs of training images of CIFAR-10, at
 # $x = \lambda x_i + (1 - \lambda) x_j$: how often a network predicts neither of the two classes,
 # and how large the gradient of its loss with respect to the image is.
 #
 # **Why.** Figure 2 of [the paper](https://arxiv.org/abs/1710.09412): mixup trains on these lines. A
-# network that behaves there has smoother boundaries, and less room for surprises.
+# network that is linear there has smoother decision boundaries.
 #
-# **How long.** 2 minutes on two CPU cores, and 12 more for the three models where `images.py` has
-# not trained them.
+# **How long.** About 3 processor minutes per seed, and 6 more for each of the three models that
+# `images.py` has not trained yet.
 
 # %%
 import experiment
@@ -29,10 +34,10 @@ pairs = 20 if args.smoke else args.pairs
 # %% [markdown]
 # ## The models, and the measure
 #
-# All models of a seed see the same pairs. The two images of a pair differ, their classes need not:
-# one pair in ten is of one class. The gradient is that of the cross-entropy with the mixed label
+# All models of a seed see the same pairs. The two images of a pair are different; their classes may
+# be the same, as in one pair of ten. The gradient is that of the cross-entropy with the mixed label
 # $\lambda y_i + (1 - \lambda) y_j$, in nats per unit of a pixel's 255. The paper does not say which
-# label it took; compare models, not the paper's scale.
+# label it used; compare models, not the paper's scale.
 
 # %%
 results = []
@@ -63,9 +68,9 @@ experiment.show_table(experiment.table(header, rows))
 # ## Beside the paper's curves
 #
 # The dotted lines are read off the paper's Figure 2a, for a larger network that fits its training
-# images and errs less on new ones. Its gradient norms have another scale, and are not drawn: at
-# λ = ½ that of plain training is 4.6 times that of mixup. Its curves are those of one model of each
-# kind; so are these.
+# images and has a lower test error. Its gradient norms are on another scale and not drawn: at λ = ½
+# that of plain training is 4.6 times that of mixup. The curves are those of one model of each kind,
+# in the paper and here.
 
 # %%
 shares = [0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]  # and the same from the other end

@@ -1,6 +1,12 @@
 # %% [markdown]
 # # mixup on speech: spoken digits
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Mix spectrograms of spoken digits after a warm-up, for a LeNet and a small
+# VGG.<br>
+# **Accelerator:** None
+#
 # **What.** Two small networks learn which digit is spoken: a LeNet and a narrow VGG, each trained
 # plain and with mixup at $\alpha$ = 0.1 and 0.2. mixup acts on the spectrograms, and only after a
 # warm-up of five epochs. Test error twice: on new takes of known speakers, and on new speakers.
@@ -8,12 +14,12 @@
 # **Why.** Section 3.3 of [the paper](https://arxiv.org/abs/1710.09412): on Google's spoken commands
 # mixup helped the larger network, a VGG-11, and harmed the smaller one, a LeNet.
 #
-# **How long.** Some 20 minutes on two CPU cores for three seeds.
+# **How long.** About 25 processor minutes for three seeds.
 #
 # From the paper: mixup of spectrograms just before the network, both values of $\alpha$, the
 # warm-up, 30 epochs of batches of 100, and Adam with a learning rate of 3e-3, divided by 10 every
-# ten epochs. Other than in the paper: the data, which are 20 times fewer and at half the sampling
-# rate, the size of the spectrograms, and the details of the networks.
+# ten epochs. Different from the paper: the data, with 20 times fewer recordings at half the
+# sampling rate, the size of the spectrograms, and the details of the networks.
 
 # %%
 import time
@@ -45,10 +51,10 @@ DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 #
 # The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset): 3,000
 # recordings at 8 kHz, 50 takes of ten digits by six speakers. Nearly all are shorter than a second.
-# Each is padded with silence, or cut, to the second around its middle. Windows of 16 ms, 64 a
-# second, give 64 x 64 magnitudes, up to 4 kHz. They become decibels below the loudest, so that a
-# loud speaker and a quiet one look alike: 1 is the loudest, 0 is 60 dB less, or silence. All of
-# them are computed once.
+# Each is padded with silence, or cut, to the second around its middle. Windows of 16 ms, 64 per
+# second, give 64 x 64 magnitudes, up to 4 kHz. They are converted to decibels below the loudest, so
+# that loud and quiet speakers look alike: 1 is the loudest, and 0 is 60 dB less, or silence. All
+# spectrograms are computed once.
 
 # %%
 RATE = 8000  # samples a second
@@ -103,10 +109,10 @@ data = load()
 # %% [markdown]
 # ## Two questions
 #
-# *New takes*: the test examples are takes 0 to 4, as the authors of the data advise. Everybody in
-# them has said the same word 45 times in the training. *New speakers*: two of the six are only in
-# the test. Which two changes with the seed, so that three seeds test on every recording once, and
-# no choice of ours decides.
+# *New takes*: the test examples are takes 0 to 4, as the authors of the data set recommend. Each
+# speaker has said the same word 45 times in the training data. *New speakers*: two of the six are
+# only in the test data. Which two depends on the seed, so that three seeds test every recording
+# once.
 
 
 # %%
@@ -124,7 +130,7 @@ SPLITS = ["new speakers"] if args.smoke else ["new takes", "new speakers"]
 # ## Mixing after a warm-up
 #
 # The probability of mixing is a schedule of the step: 0 for five epochs, then 1. It counts batches,
-# so the dataset is endless and `fit` is told how many are an epoch.
+# so the dataset repeats and `fit` is told how many batches make an epoch.
 
 
 # %%
@@ -160,15 +166,15 @@ def draw_mixed(count=4):
 experiment.show_picture(draw_mixed(), "speech_mixed", args)
 
 # %% [markdown]
-# Decibels are mixed here, not sounds: where only one of two recordings has sound, its share of the
-# distance to silence is left.
+# This mixes decibels, not sounds: where only one of the two recordings has sound, the result is its
+# level scaled by its share.
 #
 # ## Networks
 #
-# The paper gives few details, so these are ours: a LeNet of two convolutions and two dense layers,
-# and the eight convolutions of VGG-11 with an eighth of its channels. No batch normalisation, no
-# dropout, no weight decay. The LeNet has *more* weights, nearly all of them in one dense layer; the
-# VGG is deeper and computes more.
+# The paper gives few details, so the networks are ours: a LeNet of two convolutions and two dense
+# layers, and the eight convolutions of VGG-11 with an eighth of its channels. No batch
+# normalisation, no dropout, no weight decay. The LeNet has *more* weights, nearly all of them in
+# one dense layer; the VGG is deeper and computes more.
 
 
 # %%
@@ -195,7 +201,7 @@ for name, design in NETWORKS.items():
 # ## Training
 #
 # A stock `fit`. Network, first weights, schedule and order of the examples are the same for all
-# that are compared; nothing is tuned for any. The last epoch counts.
+# methods, and nothing is tuned for any of them. The error is that after the last epoch.
 
 
 # %%
@@ -239,8 +245,8 @@ for seed in SEEDS:
 # %% [markdown]
 # ## Test error
 #
-# In percent, the mean over the seeds and their range, below it the paper's test errors. Those are
-# of other data, 30 commands and some 20 times as many recordings, and of other networks: compare
+# In percent, the mean and range over the seeds, and below them the paper's test errors. Those are
+# for other data, 30 commands and about 20 times as many recordings, and for other networks: compare
 # the signs of the differences, not the levels.
 
 # %%
@@ -256,9 +262,9 @@ if not args.smoke:
 experiment.show_table(experiment.table(["test error (%)", *ALPHAS], rows))
 
 # %% [markdown]
-# Every seed is a dot, the bar is their mean. A thin line joins the runs of one seed, which share
-# first weights, order of the examples and test examples: look at its slope. How far apart the lines
-# lie on the right says how much the pairs of speakers differ, not how much the seeds do.
+# Each dot is a seed, and the bar is their mean. A thin line joins the runs of one seed, which share
+# initial weights, order of the examples and test examples: look at its slope. The distance between
+# the lines on the right shows how much the pairs of speakers differ, not how much the seeds do.
 
 
 # %%
@@ -287,5 +293,6 @@ def draw_errors():
 experiment.show_picture(draw_errors(), "speech_errors", args)
 
 # %% [markdown]
-# The test of new takes has 300 recordings: one of them is a third of a point, and the standard
-# error of an error of 3 % is one point. The test of new speakers has 1,000, but of two people only.
+# There are 300 recordings of new takes: one of them is a third of a point, and the standard error
+# of an error of 3 % is one point. There are 1,000 recordings of new speakers, but of only two
+# people.

@@ -1,15 +1,20 @@
 # %% [markdown]
 # # mixup in your own pipeline, in five minutes
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** Add mixup to a `tf.data` pipeline, train with a stock `fit`, and compare.<br>
+# **Accelerator:** None
+#
 # **What.** You have a `tf.data` pipeline and a Keras model. Here is what mixup adds to them, what
 # comes out of it, and what to watch for in `fit`.
 #
-# **Why.** A network trained on mixtures of examples, with labels mixed alike, learns fewer wrong
-# labels by heart and often does better on new examples
+# **Why.** A network trained on mixtures of examples, with labels mixed alike, memorises fewer
+# wrong labels and often does better on new examples
 # ([Zhang et al., 2017](https://arxiv.org/abs/1710.09412)).
 #
-# **How long.** A minute on two CPU cores. The data are the 1,797 handwritten digits that come with
-# scikit-learn.
+# **How long.** About a minute on two CPU cores. The data are the 1,797 handwritten digits that
+# come with scikit-learn.
 
 # %%
 import experiment
@@ -29,8 +34,7 @@ epochs = 1 if args.smoke else 25
 # %% [markdown]
 # ## Your pipeline
 #
-# Images, integer class ids, shuffled and batched. Nothing of it changes. To have something to win,
-# 40 % of the training labels are replaced by random ones.
+# Images and integer class ids, shuffled and batched. None of this changes.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -38,29 +42,42 @@ x, y = (x.reshape(-1, 8, 8, 1) / 16).astype("float32"), y.astype("int32")
 order = np.random.default_rng(0).permutation(len(x))
 x, y = x[order], y[order]
 (x_train, x_test), (y_train, y_test) = np.split(x, [1200]), np.split(y, [1200])
-y_train, replaced = analysis.corrupt_labels(y_train, 0.4, num_classes=10, seed=0)
 
-train = tf.data.Dataset.from_tensor_slices((x_train, y_train))
-train = train.shuffle(1200, seed=0).repeat().batch(64)
-steps = 1200 // 64
+
+def pipeline(labels):
+    return tf.data.Dataset.from_tensor_slices((x_train, labels)).shuffle(1200, seed=0).batch(64)
+
+
+train = pipeline(y_train)
 val = tf.data.Dataset.from_tensor_slices((x_test, y_test)).batch(597)
 
 # %% [markdown]
 # ## One more line
 #
-# `apply`, after `batch`. The ids become soft labels; the structure of the elements stays.
+# `apply`, after `batch`. The ids become soft labels; the structure of the elements stays the same.
 
 # %%
-mixed = train.apply(mixup(alpha=0.2, num_classes=10, seed=0)).prefetch(2)
+mix = mixup(alpha=0.2, num_classes=10, seed=0)
+mixed = train.apply(mix).prefetch(2)
 print(train.element_spec, "->", mixed.element_spec, sep="\n")
 
 # %% [markdown]
-# What the network will see. With $\alpha$ = 0.2 most examples are nearly whole; above each are the
-# shares of its label, which are those of its pixels.
+# This is what the network will see. With $\alpha$ = 0.2 most examples are nearly unmixed. Above
+# each image are the shares of its label, which are those of its pixels.
 
 # %%
-names = [str(digit) for digit in range(10)]
+names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 experiment.show_picture(plot.show_batch(mixed, names, max_images=12), "tour_mixup", args)
+
+# %% [markdown]
+# ## Labels that are partly wrong
+#
+# These digits are so easy that plain training leaves little to improve. So from here on, 40 % of
+# the training labels are replaced by random ones; the held-out labels stay true.
+
+# %%
+y_noisy, replaced = analysis.corrupt_labels(y_train, 0.4, num_classes=10, seed=0)
+noisy = pipeline(y_noisy)
 
 # %% [markdown]
 # ## A stock `fit`
@@ -93,13 +110,12 @@ def build():
 
 
 unmixed = mixup(alpha=0, num_classes=10)
-pipelines = {"plain": train.apply(unmixed), "mixup": mixed}
+pipelines = {"plain": noisy.apply(unmixed), "mixup": noisy.apply(mix)}
 models, histories = {}, {}
-for name, pipeline in pipelines.items():
+for name, dataset in pipelines.items():
     models[name] = build()
     histories[name] = models[name].fit(
-        pipeline,
-        steps_per_epoch=steps,
+        dataset.prefetch(2),
         epochs=epochs,
         validation_data=val.apply(unmixed),
         shuffle=False,  # the dataset does it; Keras would warn that it cannot
@@ -109,7 +125,7 @@ for name, pipeline in pipelines.items():
 # %% [markdown]
 # ## Did it help?
 #
-# Training accuracy looks worse with mixup, and is meant to: its labels are mixed and partly wrong.
+# Training accuracy looks worse with mixup, as it should: the labels are mixed and partly wrong.
 # What counts is the accuracy on held-out digits with true labels, after the last epoch.
 
 # %%
@@ -121,13 +137,13 @@ header = ["after the last epoch", "training accuracy (%)", "held-out accuracy (%
 experiment.show_table(experiment.table(header, rows))
 
 # %% [markdown]
-# And what the two networks do to labels: the error on the training examples whose labels were
-# replaced is near 0 where they were learned by heart, and near 90 % where none of it was learned.
+# And what the two networks do with the labels: the error on the training examples whose labels were
+# replaced is near 0 if they were memorised, and near 90 % if none of them were.
 
 # %%
 rows = []
 for name, model in models.items():
-    wrong = model.predict(x_train, verbose=0).argmax(-1) != y_train
+    wrong = model.predict(x_train, verbose=0).argmax(-1) != y_noisy
     rows.append(
         [name, *(f"{100 * part.mean():.1f}" for part in (wrong[~replaced], wrong[replaced]))]
     )
@@ -137,8 +153,9 @@ experiment.show_table(experiment.table(header, rows))
 # %% [markdown]
 # ## How sure are they?
 #
-# Mixed labels teach doubt. Confidence below accuracy, the bars above the diagonal, is
-# under-confidence: expect it with noisy labels, and more of it the larger $\alpha$ is.
+# Mixed labels make a network less confident. Confidence below accuracy, the bars above the
+# diagonal, is under-confidence: expect it with noisy labels, and more of it with a larger
+# $\alpha$.
 
 # %%
 result = analysis.calibration(models, (x_test, y_test), verbose=0)
@@ -148,11 +165,11 @@ experiment.show_picture(result.plot(), "tour_calibration", args)
 # %% [markdown]
 # ## More
 #
-# Other methods are used the same way, and can be drawn from at random:
+# Other methods are used the same way, and `choose` draws one of several for each example:
 
 # %%
-mix = choose(mixup(0.4, num_classes=10), cutmix(1.0, num_classes=10), seed=0)
-picture = plot.show_batch(train.apply(mix), names, max_images=12)
+either = choose(mixup(0.4, num_classes=10), cutmix(1.0, num_classes=10), seed=0)
+picture = plot.show_batch(train.apply(either), names, max_images=12)
 experiment.show_picture(picture, "tour_choose", args)
 
 # %% [markdown]

@@ -1,6 +1,12 @@
 # %% [markdown]
 # # What mixup does to a decision boundary
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/22<br>
+# **Description:** mixup turns the decision boundary of a small network in the plane into a
+# slope.<br>
+# **Accelerator:** None
+#
 # **What.** Two concentric noisy circles; the inner one is class 1. The same small network is
 # trained plain, and with mixup at $\alpha$ = 0.2 and 1: on the same examples in the same order,
 # from the same weights.
@@ -8,7 +14,7 @@
 # **Why.** Figure 1b of [the paper](https://arxiv.org/abs/1710.09412), where all that mixup does can
 # be seen in one picture: the boundary becomes a slope.
 #
-# **How long.** Half a minute on two CPU cores.
+# **How long.** About half a processor minute.
 
 # %%
 import experiment
@@ -82,7 +88,7 @@ for result in (boundary, between, profile):
 
 # %%
 figure = Figure(figsize=(10, 6.8), layout="constrained")
-top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1))
+top, bottom = figure.subfigures(2, 1, height_ratios=(1.1, 1))
 planes = top.subplots(1, 3, sharey=True)
 boundary.plot(planes)
 for axes in planes:

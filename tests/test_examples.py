@@ -36,27 +36,11 @@ def run(script, *arguments, cwd):
 
 @pytest.mark.slow
 def test_quickstart(tmp_path):
-    arguments = ["--seeds", 1, "--epochs", 1, "--train-examples", 384]
-    result = run("examples/quickstart.py", *arguments, cwd=tmp_path)
+    result = run("examples/quickstart.py", "--seeds", 1, "--epochs", 1, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "quickstart.png").read_bytes().startswith(b"\x89PNG")
     assert "accuracy" in result.stdout
-    assert "mixup, alpha 0.2" in result.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--alpha", "-1"], "--alpha: must be at least 0"),
-        (["--train-examples", "100000"], "--train-examples: must be"),
-        (["--output", "nowhere/a.png"], "--output: must be"),
-    ],
-)
-def test_quickstart_refuses_bad_flags(arguments, message, tmp_path):
-    result = run("examples/quickstart.py", *arguments, cwd=tmp_path)
-    assert result.returncode != 0
-    assert message in result.stderr
+    assert result.stdout.count("mixup, alpha 0.2") == 2  # noisy labels, few images
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from keras_mixup.analysis._data import class_ids, examples, floating, named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# Colours of the examples. The first ones are not those of the first models in `_report.COLORS`: a
+# figure that shows both must not give a class and a model the same colour.
+_SHOWN_CLASS = "#E69F00"
+_OTHER_CLASSES = ("#CC79A7", "#000000", "#56B4E9", "#009E73", "#0072B2", "#D55E00")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +77,11 @@ class DecisionBoundary:
                 panel.contour(
                     self.grid[0, :, 0], self.grid[:, 0, 1], p, [0.5], colors="0.2", linewidths=1
                 )
-            for index, kind in enumerate(np.unique(self.y)):
+            others = itertools.cycle(_OTHER_CLASSES)
+            for kind in np.unique(self.y):
                 points = self.x[self.y == kind]
                 style: dict[str, Any] = {"s": 8, "edgecolors": "white", "linewidths": 0.3}
-                color = "#E69F00" if kind == self.class_id else _report.color(2 + index)
+                color = _SHOWN_CLASS if kind == self.class_id else next(others)
                 panel.scatter(*points.T, color=color, label=f"class {kind}", **style)
             panel.set_title(name, parse_math=False, fontsize=10)
             panel.set_xlabel("first feature")
