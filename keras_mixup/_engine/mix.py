@@ -174,7 +174,11 @@ class Mix(Configurable):
             stride: from one batch to the next, >= 1; the number of workers that take turns.
 
         Returns:
-            A function for `ds.apply`.
+            A function for `ds.apply`, which can be pickled.
+
+        Raises:
+            ValueError: a start below 0, a stride below 1, a mix without a seed; in `ds.apply`, a
+                schedule with a dataset that ends, or a dataset inside `interleave` or `flat_map`.
 
         Example:
             >>> mix = mixup(0.2, num_classes=10, seed=0)
