@@ -316,6 +316,9 @@ class MixedModel(keras.Model):
         x = inputs["x"]
         if INPUT in self.points:
             x = self._mixed_inputs(mixing, x)
+        if not self.model.built:
+            # Keras would trace the model to build it, with the points at work.
+            self.model.compute_output_spec(x)
         with _mixing(mixing):
             outputs = self._run(x, training=training)
         mixing.check_reached()
