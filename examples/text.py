@@ -9,7 +9,7 @@
 # 2019](https://arxiv.org/abs/1905.08941)). The pipeline sends the ids as they are; the model mixes
 # behind its layer "embedding".
 #
-# **How long.** Some 2 processor minutes. The text is what is installed here: other versions of the
+# **How long.** A processor minute. The text is what is installed here: other versions of the
 # packages give other numbers.
 
 # %%

@@ -120,7 +120,18 @@ class _Mixing:
         sizes = {tuple(output.shape[:1]), tuple(lam.shape)} - {(None,)}
         if len(sizes) > 1:
             _fail_batch_axis(key, tuple(output.shape))
-        return _interpolate(output, ops.take(output, self._place, axis=0), lam)
+        as_it_is = output if "float" in _dtype(output) else ops.cast(output, "float32")
+
+        def mix() -> Any:
+            return _interpolate(as_it_is, ops.take(as_it_is, self._place, axis=0), lam)
+
+        if keras.backend.backend() == "torch":
+            return mix()  # a condition would wait for the device in every step
+        return ops.cond(ops.any(ops.not_equal(lam, 1)), mix, lambda: as_it_is)
+
+
+def _dtype(x: Any) -> str:
+    return keras.backend.standardize_dtype(x.dtype)
 
 
 def _assert_found(found: Any) -> None:
@@ -144,16 +155,15 @@ def _as_wide(lam: Any, x: Any) -> Any:
 
 
 def _interpolate(x: Any, x_partner: Any, lam: Any) -> Any:
-    """x~ = lam x + (1 - lam) x_partner, exact at both ends; as `keras_mixup._interpolate`.
+    """x~ = lam x + (1 - lam) x_partner, exact at both ends, for floats of any dtype.
 
-    Integers are computed in float32 and returned as float32; floats come back in their own dtype.
+    The same as `keras_mixup._interpolate`, in operations of Keras.
     """
-    given = keras.backend.standardize_dtype(x.dtype)
-    dtype = "float64" if given == "float64" else "float32"
+    dtype = "float64" if _dtype(x) == "float64" else "float32"
     a, b = ops.cast(x, dtype), ops.cast(x_partner, dtype)
     lam = _as_wide(ops.cast(lam, dtype), x)
     mixed = ops.where(lam == 1, a, ops.where(lam == 0, b, lam * a + (1 - lam) * b))
-    return ops.cast(mixed, given) if "float" in given else mixed
+    return ops.cast(mixed, _dtype(x))
 
 
 _scope = threading.local()
@@ -316,6 +326,9 @@ class MixedModel(keras.Model):
         x = inputs["x"]
         if INPUT in self.points:
             x = self._mixed_inputs(mixing, x)
+        if not self.model.built:
+            # Keras would trace the model to build it, with the points at work.
+            self.model.compute_output_spec(x)
         with _mixing(mixing):
             outputs = self._run(x, training=training)
         mixing.check_reached()
@@ -327,7 +340,7 @@ class MixedModel(keras.Model):
             return
         sequential = isinstance(self.model, keras.Sequential)
         for path, tensor in _leaves(self.model.inputs[0] if sequential else self.model.input):
-            dtype = keras.backend.standardize_dtype(tensor.dtype)
+            dtype = _dtype(tensor)
             if "int" in dtype and not self._keeps(path):
                 _arguments.fail(
                     ValueError,

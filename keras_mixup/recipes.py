@@ -183,6 +183,7 @@ def manifold_mixup(
             mixed, such as ids of tokens.
 
     Example:
+        >>> import keras
         >>> manifold = manifold_mixup(layers=("input", "hidden"), num_classes=10, seed=0)
         >>> hidden = keras.layers.Dense(8, "relu", name="hidden")
         >>> model = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(10)])

@@ -5,6 +5,7 @@ process, and `test_manifold_backends.py` on every backend.
 """
 
 import io
+import warnings
 
 import keras
 import numpy as np
@@ -213,6 +214,27 @@ def check_points_placed_by_hand():
     at_input = numpy(wrapped(plan_of(x, LAM, 0, PARTNER), training=True))
     np.testing.assert_allclose(at_input, numpy(model(mixed(x, LAM, PARTNER))), **CLOSE)
     assert numpy(model(x, training=True)).tobytes() == plain.tobytes()
+
+
+def check_a_model_that_fit_builds():
+    """One of its own class, which has no weights before it sees a batch."""
+    x = np.random.default_rng(9).normal(size=(64, 5)).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices((x, np.arange(64) % CLASSES)).batch(32)
+    manifold = manifold_mixup(layers=("input", "between"), num_classes=CLASSES, seed=0)
+    first = next(iter(dataset.apply(manifold)))
+    for name in ("fit", "train_on_batch", "call"):
+        model = Own()
+        wrapped = manifold.wrap(model)
+        wrapped.compile("sgd", "categorical_crossentropy")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras warns of what it cannot build
+            if name == "fit":
+                wrapped.fit(dataset.apply(manifold), shuffle=False, verbose=0)
+            elif name == "train_on_batch":
+                wrapped.train_on_batch(*keras.tree.map_structure(np.asarray, first))
+            else:
+                wrapped(keras.tree.map_structure(np.asarray, first[0]), training=True)
+        assert len(wrapped.trainable_variables) == len(model.trainable_variables) == 4
 
 
 def check_examples_without_their_partner_are_never_mixed():
