@@ -336,3 +336,10 @@ def test_what_keras_says_of_a_metric_that_is_not_registered(tmp_path):
     script = f"import keras; keras.saving.load_model({str(tmp_path / 'model.keras')!r})"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert re.search(message, result.stderr)
+
+
+@pytest.mark.slow
+def test_without_tensorflow_the_import_says_what_to_install():
+    script = "import sys; sys.modules['tensorflow'] = None; import keras_mixup"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert 'pip install "keras-mixup[tf]"' in result.stderr.splitlines()[-1]
