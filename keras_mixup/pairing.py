@@ -95,6 +95,11 @@ class SameClass(Pairing):
         int32 `[batch_size]`. `y` must be one output: ids `[B]` or `[B, 1]`, or soft labels
         `[B, K]`, whose largest entry is the class.
 
+    Example:
+        >>> partner = SameClass()(4, tf.constant([0, 1, 0, 1]), seed=(1, 2))
+        >>> partner.numpy().tolist()
+        [2, 3, 0, 1]
+
     References:
         The ablation of Zhang et al., 2017, arXiv:1710.09412: no gain over plain training.
     """
@@ -144,6 +149,11 @@ class Closeness(Pairing):
 
     Returns (when called):
         int32 `[batch_size]`. `y` must be one float output `[B, ...]`.
+
+    Example:
+        >>> partner = Closeness(0.1)(4, tf.constant([0.0, 9.0, 0.1, 9.1]), seed=(1, 2))
+        >>> partner.numpy().tolist()
+        [2, 3, 0, 1]
 
     References:
         Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775 (its variant inside a batch).

@@ -216,6 +216,39 @@ def test_measured_numbers_are_those_of_the_results(card):
     assert set(re.findall(r"\d+\.\d+", measured)) <= known
 
 
+# The columns of the README's table of speed, as the rows of the benchmark's tables.
+CONTENDERS = [
+    "floor: cast or copy",
+    "mixup, apply",
+    "keras.layers.MixUp",
+    "cutmix, apply",
+    "keras.layers.CutMix",
+]
+
+
+def medians(batch):
+    """Milliseconds per batch of uint8 images, by contender, in the benchmark's table."""
+    size, shape = batch.split(" x ")
+    title = f"### {size} x {shape.replace('x', ' x ')} uint8"
+    table = (ROOT / "benchmarks/README.md").read_text().split(title)[1].split("\n#")[0]
+    rows = re.findall(r"^\| (.*?) \| ([\d.]+) \(", table, re.MULTILINE)
+    return {name: float(median) for name, median in rows}
+
+
+def test_the_readme_says_of_speed_what_was_measured():
+    text = (ROOT / "README.md").read_text().split("## Speed\n")[1]
+    rows = re.findall(r"^\| (\d+ x \S+) \| (.*) \|$", text, re.MULTILINE)
+    assert rows
+    for batch, cells in rows:
+        measured = medians(batch)
+        for contender, cell in zip(CONTENDERS, cells.split(" | "), strict=True):
+            # Two digits: half of the last one is 5 % of 10.
+            assert float(cell.strip("*")) == pytest.approx(measured[contender], rel=0.05)
+    smallest = medians(rows[0][0])
+    slower = smallest["mixup, map"] > smallest["keras.layers.MixUp"]
+    assert slower == ("is slower than Keras's layer on the smallest" in text)
+
+
 def public_modules():
     return [m.name for m in pkgutil.iter_modules(keras_mixup.__path__) if m.name[0] != "_"]
 
@@ -304,3 +337,10 @@ def test_what_keras_says_of_a_metric_that_is_not_registered(tmp_path):
     script = f"import keras; keras.saving.load_model({str(tmp_path / 'model.keras')!r})"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert re.search(message, result.stderr)
+
+
+@pytest.mark.slow
+def test_without_tensorflow_the_import_says_what_to_install():
+    script = "import sys; sys.modules['tensorflow'] = None; import keras_mixup"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert 'pip install "keras-mixup[tf]"' in result.stderr.splitlines()[-1]

@@ -38,6 +38,12 @@ class Plan(NamedTuple):
             their partners.
         lam: float32 `[B]`, the share of the original that the blend aims at.
         seed: int32 `[B, 8]`, random bits for what the blend draws itself; `()` if it draws nothing.
+
+    Example:
+        >>> plan = Plan(partner=[1, 0], lam=np.float32([0.75, 0.5]))
+        >>> x, y = mixup(num_classes=2).apply_plan((np.float32([[0], [8]]), np.arange(2)), plan)
+        >>> x.numpy().tolist(), y.numpy().tolist()
+        ([[2.0], [4.0]], [[0.75, 0.25], [0.5, 0.5]])
     """
 
     partner: Any

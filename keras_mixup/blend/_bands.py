@@ -25,21 +25,29 @@ _MOST = 2
 class Bands(Blend):
     """x~ = x outside some bands of time and of frequency, x_partner inside them: SpecMix.
 
-    Spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time, axis 2 frequency. The number of
-    bands along each is uniform on {0, 1, 2}; a band is round(ratio T), or round(ratio F), wide, and
-    starts anywhere it fits. Bands may overlap. The share of the original is
-    (T - t) (F - f) / (T F), with t and f the number of rows and columns in some band. lam says only
+    Spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time, axis 2 is frequency. The number of
+    bands along each axis is uniform on {0, 1, 2}; a band is round(ratio T), or round(ratio F),
+    wide, and starts anywhere it fits. Bands may overlap. The share of the original is
+    (T - t) (F - f) / (T F), where t times and f frequencies are in some band. lam only decides
     whether there are bands: at lam = 1 there are none.
 
     Args:
-        ratio: width of a band as a part of its axis, in [0, 1].
-        dtype: what integer inputs are returned in; None keeps uint8.
+        ratio: width of a band as a fraction of its axis, in [0, 1]. Default 0.3, as in the authors'
+            code.
+        dtype: what integer inputs are returned in; None leaves uint8 as it is.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
         ValueError: an input of another rank, or inputs of different T or F.
+
+    Example:
+        >>> x = tf.zeros([4, 10, 8]), tf.ones([4, 10, 8])
+        >>> bits = tf.random.stateless_uniform([4, 8], (1, 2), None, None, tf.int32)
+        >>> x_mixed, share = Bands()(*x, tf.zeros([4]), bits)
+        >>> bool(tf.reduce_all(tf.abs(tf.reduce_mean(x_mixed, axis=(1, 2)) - (1 - share)) < 1e-6))
+        True
 
     References:
         Kim, Han, Ko, 2021, arXiv:2108.03020.

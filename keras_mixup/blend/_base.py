@@ -22,14 +22,14 @@ class Blend(Configurable, abc.ABC):
     """Makes one example of two; the base class of the blends.
 
     Attributes:
-        supports_jit: made of operations that XLA compiles, and of no random ones, because XLA's
-            floats differ from TensorFlow's: a pipeline then runs it as one pass over memory.
-        draws: looks at `seed`.
+        supports_jit: whether it consists of operations that XLA compiles, without random ones,
+            whose floats differ between XLA and TensorFlow. It then runs as one pass over memory.
+        draws: whether it uses `seed`.
         grid: what it copies places of: "image" (height and width), "spectrogram" (time and
-            frequency), or None. Labels with a value for each place are then cut, not mixed.
-        boxes: what it makes of bounding boxes: "unite" keeps those of both images, weighted by
-            share; "cut" leaves what is to be seen of them; None refuses them.
-        dtype: what integer inputs are returned in, None for the blend's own default.
+            frequency), or None. Labels with a value per place are then cut, not mixed.
+        boxes: what becomes of bounding boxes: "unite" keeps those of both images, weighted by
+            share; "cut" keeps what is visible of them; None refuses them.
+        dtype: what integer inputs are returned in; None is the blend's own default.
     """
 
     supports_jit: ClassVar[bool] = False
@@ -45,7 +45,7 @@ class Blend(Configurable, abc.ABC):
         """`(x_mixed, share)`."""
 
     def accepts(self, dtype: tf.DType) -> bool:
-        """Whether inputs of this dtype can be blended: floats, uint8, and more as asked."""
+        """Whether inputs of this dtype can be blended: floats, uint8, and others by `dtype`."""
         if dtype in (tf.uint16, tf.int16) and self.dtype is not None:
             return tf.as_dtype(self.dtype).is_floating or dtype == self.dtype
         if dtype == tf.uint8:

@@ -61,13 +61,19 @@ class Box(_Rectangular):
     after rounding and clipping. A video has the same box in every frame.
 
     Args:
-        dtype: what integer images are returned in; None keeps uint8.
+        dtype: what integer images are returned in; None leaves uint8 as it is.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
         ValueError: an input that is neither images nor videos, or inputs of different H or W.
+
+    Example:
+        >>> x = tf.zeros([1, 2, 2, 1]), tf.ones([1, 2, 2, 1])
+        >>> x_mixed, share = Box()(*x, lam=tf.constant([0.75]), seed=tf.zeros([1, 8], tf.int32))
+        >>> x_mixed[0, :, :, 0].numpy().tolist(), share.numpy().tolist()
+        ([[1.0, 0.0], [0.0, 0.0]], [0.75])
 
     References:
         Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
@@ -85,8 +91,8 @@ class BoxRange(_Rectangular):
 
     Height and width of the box are drawn independently, each uniform on the whole numbers from
     round(low H) to round(high H), or of W; then its place, uniform among those wholly inside the
-    image. The share of the original is 1 - (pixels copied) / (H W). lam says only whether there is
-    a box: at lam = 1 there is none. A video has the same box in every frame.
+    image. The share of the original is 1 - (pixels copied) / (H W). lam only decides whether there
+    is a box: at lam = 1 there is none. A video has the same box in every frame.
 
     Args:
         low, high: bounds on the sides, as fractions of the image's, 0 <= low <= high <= 1.
@@ -97,6 +103,13 @@ class BoxRange(_Rectangular):
 
     Raises:
         ValueError: an input that is neither images nor videos, or inputs of different H or W.
+
+    Example:
+        >>> x = tf.zeros([1, 4, 4, 1]), tf.ones([1, 4, 4, 1])
+        >>> bits = tf.zeros([1, 8], tf.int32)  # the smallest box, as far up and left as it can be
+        >>> _, share = BoxRange(low=0.5, high=1.0)(*x, tf.zeros([1]), bits)
+        >>> share.numpy().tolist()
+        [0.75]
 
     References:
         timm's `cutmix_minmax`, which leaves out the largest side, and the last row and column.
@@ -132,6 +145,11 @@ def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Size, width: Size) -> Re
 
     Returns:
         `(top, left, bottom, right)`, int32 `[B]` each, half-open: rows top to bottom - 1.
+
+    Example:
+        >>> box = draw_box(tf.constant([0.75]), tf.constant([[0.5, 0.0]]), height=8, width=8)
+        >>> [edge.numpy().tolist() for edge in box]
+        [[2], [0], [6], [2]]
     """
     size = tf.stack([height, width])
     pixels = tf.cast(size, tf.float32)

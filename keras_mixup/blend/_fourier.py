@@ -27,13 +27,14 @@ class Fourier(Blend):
     f the radius of the discrete frequencies. The round(lam H W) highest pixels keep the original;
     the share is their number over H W. A video has the same mask in every frame.
 
-    Differs from the paper: the highest frequencies, with together less than 1e-6 of the landscape's
-    variance, are left out. At the paper's decay of 3 these are the ones above 24 waves a side, and
-    2 pixels of 10,000 change, at 224 x 224; at decays up to 2 there are none below 1500 pixels.
+    Differs from the paper: the highest frequencies, which together have less than 1e-6 of the
+    landscape's variance, are left out. At the paper's decay of 3 these are the ones above 24 waves
+    per side, and 2 pixels of 10,000 change, at 224 x 224; at decays up to 2 there are none below
+    1500 pixels.
 
     The noise comes from TensorFlow's random ops, seeded by the bits of the batch's first example:
-    every example has its own, and it depends on its place in the batch. XLA draws other numbers and
-    has no selection of the k-th value: this blend is not compiled whole.
+    each example has its own, which depends on its place in the batch. XLA draws other numbers and
+    cannot select the k-th value, so only the last step of this blend is compiled.
 
     Args:
         decay: power of the decay, >= 0; 0 is white noise, 3 (the paper's) gives a few large shapes.
@@ -44,6 +45,12 @@ class Fourier(Blend):
 
     Raises:
         ValueError: an input that is neither images nor videos, or inputs of different H or W.
+
+    Example:
+        >>> x = tf.zeros([2, 8, 8, 1]), tf.ones([2, 8, 8, 1])
+        >>> x_mixed, share = Fourier()(*x, tf.constant([0.25, 1.0]), tf.ones([2, 8], tf.int32))
+        >>> share.numpy().tolist(), tf.reduce_mean(x_mixed, axis=(1, 2, 3)).numpy().tolist()
+        ([0.25, 1.0], [0.75, 0.0])
 
     References:
         Harris, Marcu, Painter, Niranjan, Prügel-Bennett, Hare, 2020, arXiv:2002.12047.

@@ -17,7 +17,13 @@ from keras_mixup.blend._dtype import as_dtype
 
 @dataclass(frozen=True)
 class Identity(Blend):
-    """x~ = x. The share of the original is 1."""
+    """x~ = x. The share of the original is 1.
+
+    Example:
+        >>> x_mixed, share = Identity()(tf.zeros([2]), tf.ones([2]), tf.constant([0.2, 0.7]), ())
+        >>> x_mixed.numpy().tolist(), share.numpy().tolist()
+        ([0.0, 0.0], [1.0, 1.0])
+    """
 
     supports_jit: ClassVar[bool] = True
     draws: ClassVar[bool] = False
@@ -45,6 +51,11 @@ class Linear(Blend):
 
     Returns (when called):
         `(x_mixed, lam)`.
+
+    Example:
+        >>> x_mixed, share = Linear()(tf.zeros([2]), tf.ones([2]), tf.constant([0.25, 0.75]), ())
+        >>> x_mixed.numpy().tolist(), share.numpy().tolist()
+        ([0.75, 0.25], [0.25, 0.75])
 
     References:
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.

@@ -34,17 +34,23 @@ class Resized(Blend):
     the partner at row (i - top + 1/2) H / h - 1/2. The share of the original is
     1 - (pixels of the box) / (H W). A video has the same box in every frame.
 
-    Floats keep their dtype; all are resized in float32, also float64. XLA has no such op: this
-    blend is not compiled whole.
+    Floats keep their dtype; all are resized in float32, including float64. XLA has no such op, so
+    only the last step of this blend is compiled.
 
     Args:
-        dtype: what integer images are returned in; None keeps uint8, rounded to nearest.
+        dtype: what integer images are returned in; None is uint8, rounded to nearest.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
         ValueError: an input that is neither images nor videos, or inputs of different H or W.
+
+    Example:
+        >>> x = tf.zeros([1, 4, 4, 1]), tf.ones([1, 4, 4, 1])
+        >>> x_mixed, share = Resized()(*x, tf.constant([0.75]), tf.zeros([1, 8], tf.int32))
+        >>> x_mixed[0, :2, :, 0].numpy().tolist(), share.numpy().tolist()
+        ([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]], [0.75])
 
     References:
         Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
