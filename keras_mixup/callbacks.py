@@ -12,6 +12,8 @@ import numpy as np
 
 from keras_mixup import _arguments
 
+__all__ = ["BackupAndResume"]
+
 _NAME = re.compile(r"step-(\d{12})")
 _PARTIAL = "partial"
 

@@ -27,6 +27,8 @@ from keras import ops
 
 from keras_mixup import _arguments
 
+__all__ = ["MixPoint", "MixedModel"]
+
 INPUT = "input"
 _PLAN = ("mix_lam", "mix_layer", "mix_partner", "mix_row")
 

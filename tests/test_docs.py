@@ -142,6 +142,7 @@ def test_code_that_needs_another_package_runs(page, package, tmp_path, monkeypat
         run(f"docs/{page}.md", {**namespace(), **folders(tmp_path)}, [package])
 
 
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 @pytest.mark.parametrize("card", CARDS)
 def test_code_in_cards_runs(card):
     names = namespace()
