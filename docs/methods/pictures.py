@@ -248,7 +248,7 @@ def draw_manifold(folder):
     """The network with its points, and one batch mixed behind the first stage."""
     sources = photographs()
     x = np.stack(list(sources.values()))
-    # With this seed stage1 is drawn, and lam is 0.61: row 0 is the temple with some of the flower.
+    # With this seed stage1 is drawn, and row 0 is the temple with some of the flower.
     manifold = manifold_mixup(layers=("input", "stage1"), seed=6)
     (sent, y) = manifold(x, np.eye(2, dtype="float32"))
     model = edges()
