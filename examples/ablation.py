@@ -14,7 +14,7 @@
 # together with their labels did best there, plain training wanted the larger weight decay, and
 # mixup the smaller one.
 #
-# **How long.** About 15 processor minutes per seed, for twelve models.
+# **How long.** About 11 processor minutes per seed, for twelve models.
 
 # %%
 import experiment
