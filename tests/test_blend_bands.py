@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import DRAWS, EPSILON, bits, images, lams, run, uniform_on
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_mixup import blend, specmix
@@ -24,12 +24,11 @@ def runs(inside):
     dtype=st.sampled_from(["float32", "uint8"]),
     seed=st.integers(0, 10_000),
 )
-@settings(max_examples=20)  # each is traced anew
 def test_bands_are_replaced_cell_by_cell(times, frequencies, values, ratio, dtype, seed):
     shape = (12, times, frequencies) if values is None else (12, times, frequencies, values)
     a, b = images(shape, dtype, seed)
     lam = lams(12, seed)
-    mixed, share = run(blend.Bands(ratio), a, b, lam, bits(12, seed))
+    mixed, share = blend.Bands(ratio)(a, b, lam, bits(12, seed))
     assert mixed.dtype == dtype
     cells = np.reshape(mixed.numpy() >= 100, [12, times, frequencies, -1])
     assert np.all(cells == cells[..., :1])
@@ -51,6 +50,13 @@ def test_bands_are_replaced_cell_by_cell(times, frequencies, values, ratio, dtyp
             assert all(width <= length <= 2 * width for length in lengths)
             assert len(lengths) <= 2
             assert len(lengths) < 2 or lengths == [width, width]
+
+
+@pytest.mark.parametrize("shape", [(12, 1, 1), (12, 7, 5), (12, 6, 9, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_bands_are_the_same_compiled(shape, dtype):
+    for ratio in (0.0, 0.3, 1.0):
+        run(blend.Bands(ratio), *images(shape, dtype), lams(12), bits(12))
 
 
 def test_numbers_and_places_of_bands_are_uniform():
