@@ -8,7 +8,7 @@
 # **Why.** [Verma et al., 2019](https://arxiv.org/abs/1806.05236) mix the outputs of a layer that is
 # drawn for each batch, and report lower errors than mixup's, and smoother boundaries.
 #
-# **How long.** Some 10 processor minutes for two seeds.
+# **How long.** Some 8 processor minutes for two seeds.
 
 # %%
 import experiment
@@ -20,7 +20,7 @@ args = experiment.flags(
     "Manifold Mixup on CIFAR-10, beside mixup and plain training.",
     seeds=([0], "one model of each kind for every seed"),
     epochs=(20, "of each training"),
-    pairs=(500, "of images, to look between"),
+    pairs=(300, "of images, to look between"),
     models=("manifold_models", "folder of trained models; those in it are not trained again"),
 )
 data = load(smoke=args.smoke)
