@@ -27,9 +27,11 @@ def program(method: Method, fields: tuple[Field, ...]) -> Program:
         else:
             found = found_in([first, second], fields)
             batch_partner = canonical(second, fields)
-            _assert_alike(batch, batch_partner)
-        _assert_one_size(batch, batch_partner, method)
-        mixed = method.mix(batch, batch_partner, plan)
+        checks = [] if second is None else _assert_alike(batch, batch_partner)
+        checks += _assert_one_size(batch, batch_partner, method)
+        # Before anything else fails, with a message that says less.
+        with tf.control_dependencies([check for check in checks if check is not None]):
+            mixed = method.mix(batch, batch_partner, plan)
         return restored(mixed, first, fields), found
 
     return mix
@@ -49,13 +51,17 @@ def compiled_program(method: Method, fields: tuple[Field, ...]) -> Program:
 # assertions about them may stand inside it.
 
 
-def _assert_alike(batch: Batch, partner: Batch) -> None:
-    """An `InvalidArgumentError` where the halves of a pair turn out to differ in shape."""
-    for one, other in zip(tf.nest.flatten(batch), tf.nest.flatten(partner)):
+def _assert_alike(batch: Batch, partner: Batch) -> list[tf.Operation | None]:
+    """An `InvalidArgumentError` where the halves of a pair turn out to differ in shape.
+
+    Boxes may be padded to another number in each half.
+    """
+    checks = []
+    for one, other in zip(tf.nest.flatten(batch[:3]), tf.nest.flatten(partner[:3])):
         if one.shape[1:].is_fully_defined() and other.shape[1:].is_fully_defined():
             continue  # compared when the dataset was built
         shapes = tf.shape(one)[1:], tf.shape(other)[1:]
-        tf.raw_ops.Assert(
+        check = tf.raw_ops.Assert(
             condition=tf.reduce_all(shapes[0] == shapes[1]),
             data=[
                 "The two examples of a pair must have the same shape. Resize or pad them. "
@@ -64,18 +70,20 @@ def _assert_alike(batch: Batch, partner: Batch) -> None:
             ],
             summarize=10,
         )
+        checks.append(check)  # None where it ran at once
+    return checks
 
 
-def _assert_one_size(batch: Batch, partner: Batch, method: Method) -> None:
+def _assert_one_size(batch: Batch, partner: Batch, method: Method) -> list[tf.Operation | None]:
     """An `InvalidArgumentError` where sizes that were unknown turn out to differ."""
     if all(blended.blend.grid is None for blended in method.blended):
-        return
+        return []
     images = [*batch.inputs, *batch.places, *partner.inputs, *partner.places]
     if all(image.shape[-3:-1].is_fully_defined() for image in images):
-        return  # compared when the dataset was built
+        return []  # compared when the dataset was built
     sizes = [tf.shape(image)[-3:-1] for image in images]
     same = tf.reduce_all([tf.reduce_all(size == sizes[0]) for size in sizes])
-    tf.raw_ops.Assert(
+    check = tf.raw_ops.Assert(
         condition=same,
         data=[
             "Inputs, and labels with a value for each pixel, must have the same height and width "
@@ -85,3 +93,4 @@ def _assert_one_size(batch: Batch, partner: Batch, method: Method) -> None:
         ],
         summarize=2 * len(sizes),
     )
+    return [check]
