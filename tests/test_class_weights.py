@@ -25,6 +25,14 @@ def test_class_weights_are_the_expectation_over_the_soft_label():
         np.testing.assert_allclose(found, expected * [3, 0.5], rtol=1e-6)
 
 
+def test_class_weights_of_arrays():
+    """As a loader that is not `tf.data` calls them, for a sigmoid too."""
+    x, y, weight = np.zeros((2, 4)), np.float32([[0.6, 0.4], [0.0, 1.0]]), np.array([1, 3])
+    np.testing.assert_allclose(class_weights([1, 5])(x, y, weight)[2], [2.6, 15], rtol=1e-6)
+    for sigmoid in (y[:, 1], y[:, 1:]):
+        np.testing.assert_allclose(class_weights([1, 5])(x, sigmoid)[2], [2.6, 5], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("weights", "error"),
     [

@@ -213,6 +213,22 @@ def test_without_a_seed_a_dataset_follows_the_global_one(set_global_seed):
     assert differ(run(1), run(2))
 
 
+def test_without_a_seed_a_map_follows_the_global_one_and_tells_epochs_apart(set_global_seed):
+    """TensorFlow's random ops in a map repeat themselves in every epoch under a global seed."""
+
+    def run(seed):
+        set_global_seed(seed)
+        dataset = RECIPES["mixup"].dataset(COUNT).shuffle(COUNT, seed=1).batch(4)
+        mixed = dataset.map(mixup(1.0, num_classes=COUNT))
+        return [arrays(mixed), arrays(mixed)]
+
+    epochs = run(1)
+    first, second = (sorted(y.max(axis=1).tolist() for _, y in epoch) for epoch in epochs)
+    assert first != second
+    assert_equal(run(1), epochs)
+    assert differ(run(2), epochs)
+
+
 def digest():
     """Of what seeded mixes give, as hexadecimal digits."""
     digest = hashlib.sha256()

@@ -1,0 +1,56 @@
+"""Error messages: what they show of what was received."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup import _arguments, choose, cutmix, mixup
+
+LARGE = np.arange(1000.0)
+
+
+def message(**received):
+    with pytest.raises(ValueError, match="Received: ") as error:
+        _arguments.fail(ValueError, "Rule.", "What to do.", **received)
+    return str(error.value)
+
+
+def test_the_one_form_of_a_message():
+    assert message(alpha=-1, name="x") == "Rule. What to do. Received: alpha=-1, name='x'"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [tf.constant(LARGE), LARGE, [LARGE], {"a": (tf.constant(LARGE), 1)}],
+    ids=["tensor", "array", "list", "nested"],
+)
+def test_shapes_and_dtypes_stand_for_numbers(value):
+    text = message(value=value)
+    assert "(1000,)" in text
+    assert "float64" in text
+    assert "999" not in text
+
+
+def test_small_arrays_are_shown():
+    assert "array([1, 2])" in message(value=np.array([1, 2]))
+
+
+def test_the_message_of_a_whole_batch_is_short():
+    x, y = np.zeros((64, 32, 32, 3), "float32"), np.arange(64)
+    with pytest.raises(ValueError, match="Received: ") as error:
+        mixup()(x, y)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("recipe", [mixup, cutmix])
+@pytest.mark.parametrize("use", ["apply", "map"])
+def test_a_recipe_that_was_not_called(recipe, use):
+    dataset = tf.data.Dataset.from_tensor_slices((np.zeros((4, 2, 2, 1), "float32"), np.arange(4)))
+    with pytest.raises(TypeError, match=f"^`{recipe.__name__}` makes a mix") as error:
+        getattr(dataset.batch(2), use)(recipe)
+    assert f"ds.{use}({recipe.__name__}(...))" in str(error.value)
+
+
+def test_choose_of_a_dataset():
+    with pytest.raises(TypeError, match=r"choose.*Received: "):
+        tf.data.Dataset.range(3).batch(2).apply(choose)
