@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mixup import _arguments
+from keras_mixup._engine.structure import fill, leaves
 
 __all__ = ["MixPoint", "MixedModel"]
 
@@ -341,7 +342,7 @@ class MixedModel(keras.Model):
         if not _is_graph(self.model) or not _has_graph(self.model):
             return
         sequential = isinstance(self.model, keras.Sequential)
-        for path, tensor in _leaves(self.model.inputs[0] if sequential else self.model.input):
+        for path, tensor in leaves(self.model.inputs[0] if sequential else self.model.input):
             dtype = _dtype(tensor)
             if "int" in dtype and not self._keeps(path):
                 _arguments.fail(
@@ -354,9 +355,9 @@ class MixedModel(keras.Model):
                 )
 
     def _mixed_inputs(self, mixing: _Mixing, x: Any) -> Any:
-        leaves = {path: leaf for path, leaf in _leaves(x) if not self._keeps(path)}
-        mixed = mixing(INPUT, leaves)
-        return _fill(x, lambda path, leaf: mixed.get(path, leaf))
+        given = list(leaves(x))
+        mixed = mixing(INPUT, {path: leaf for path, leaf in given if not self._keeps(path)})
+        return fill(x, iter([mixed.get(path, leaf) for path, leaf in given]))
 
     def _keeps(self, path: str) -> bool:
         wholes = (path, f"x/{path}")
@@ -376,32 +377,6 @@ class MixedModel(keras.Model):
         config = dict(config)
         model = keras.saving.deserialize_keras_object(config.pop("model"), custom_objects)
         return cls(model, **config)
-
-
-def _leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, child in _children(structure) or []:
-        yield from _leaves(child, f"{path}/{name}" if path else name)
-    if _children(structure) is None:
-        yield path, structure
-
-
-def _fill(structure: Any, value: Callable[[str, Any], Any], path: str = "") -> Any:
-    children = _children(structure)
-    if children is None:
-        return value(path, structure)
-    filled = [_fill(child, value, f"{path}/{name}" if path else name) for name, child in children]
-    if isinstance(structure, Mapping):
-        return dict(zip(structure, filled))
-    return type(structure)(*filled) if hasattr(structure, "_fields") else type(structure)(filled)
-
-
-def _children(structure: Any) -> list[tuple[str, Any]] | None:
-    if isinstance(structure, Mapping):
-        return [(str(name), child) for name, child in structure.items()]
-    if isinstance(structure, (tuple, list)):
-        names = getattr(structure, "_fields", range(len(structure)))
-        return [(str(name), child) for name, child in zip(names, structure)]
-    return None
 
 
 def _with_points(model: keras.Model, points: Sequence[str]) -> Any:

@@ -17,7 +17,7 @@ def is_boxes(value: Any) -> bool:
     if not isinstance(value, Mapping) or set(value) - {"weights"} not in _BOX_KEYS:
         return False
     shape = getattr(value["boxes"], "shape", None)
-    return shape is not None and shape.rank == 3 and shape[-1] == 4
+    return getattr(shape, "rank", None) == 3 and shape[-1] == 4
 
 
 def leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
