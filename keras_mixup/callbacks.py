@@ -24,18 +24,16 @@ class BackupAndResume(keras.callbacks.Callback):
     Like `keras.callbacks.BackupAndRestore`, but it restores before the pipeline is built, and so
     can say where the pipeline has to begin:
 
-    ```python
-    backup = callbacks.BackupAndResume("backup")
-    step = backup.resume(model)  # 0 in a new training
-    train = batches(start=step).apply(mix.indexed(start=step))
-    model.fit(
-        train,
-        epochs=30,
-        steps_per_epoch=steps,
-        initial_epoch=step // steps,
-        callbacks=[backup],
-    )
-    ```
+        backup = callbacks.BackupAndResume("backup")
+        step = backup.resume(model)  # 0 in a new training
+        train = batches(start=step).apply(mix.indexed(start=step))
+        model.fit(
+            train,
+            epochs=30,
+            steps_per_epoch=steps,
+            initial_epoch=step // steps,
+            callbacks=[backup],
+        )
 
     `batches(start)` returns the endless batches of the training from number `start` on. The page
     on scaling has one, and says when `data.skip(start)` is as good. What follows the last backup
@@ -43,7 +41,7 @@ class BackupAndResume(keras.callbacks.Callback):
     go through all the data.
 
     A backup holds the weights, the state of the optimizer, the number of batches trained on, and
-    the states of all `keras.random.SeedGenerator`s, such as those of `Dropout`. It appears under
+    the state of every `keras.random.SeedGenerator`, such as that of `Dropout`. It appears under
     its name in one step, and the one before is deleted only then: a process that is killed at any
     moment, also while it saves, leaves a whole backup behind. Other callbacks' own states, such as
     the patience of `EarlyStopping`, are not part of it, and neither are draws from PyTorch's global
@@ -90,8 +88,8 @@ class BackupAndResume(keras.callbacks.Callback):
             model: built and compiled, of the same architecture and optimizer as the one saved.
 
         Returns:
-            The number of batches, which is the number of the next one: an int >= 0, 0 if there is
-            no backup.
+            An int >= 0, the number of batches, which is also the number of the next one; 0 if there
+            is no backup.
         """
         if not isinstance(model, keras.Model):
             _arguments.fail(

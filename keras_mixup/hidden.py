@@ -283,7 +283,8 @@ class MixedModel(keras.Model):
 
     Args:
         model: a Functional, Sequential or subclassed model.
-        points: names of layers, or of `MixPoint`s, and "input", in the order of the plan's indices.
+        points: names of layers or `MixPoint` objects, and "input", in the order of the plan's
+            indices.
         keep: names of inputs that "input" does not mix.
         **kwargs: of `keras.Model`.
 

@@ -169,8 +169,8 @@ def manifold_mixup(
             it took 0.2 for Tiny-ImageNet, where 2 was harmful.
         layers: names of layers whose outputs may be mixed, and "input" for the inputs. A layer of a
             nested model goes by its path, "backbone/conv4". In a model of your own class: names of
-            `MixPoint`s. The paper did best with the input and the first stages. Take the outputs of
-            residual blocks, not layers inside them.
+            `MixPoint` objects. The paper did best with the input and the first stages. Take the
+            outputs of residual blocks, not layers inside them.
         num_classes, seed, probability, pairing: as in `mixup`.
         per_batch: one lam for the whole batch, as in the paper; False draws one for each example.
 

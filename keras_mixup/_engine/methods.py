@@ -67,7 +67,8 @@ class InModelPlan(NamedTuple):
     """Everything random about one batch that a model mixes.
 
     Attributes:
-        partner, lam: as in a `Plan`.
+        partner: int32 `[B]`, as in a `Plan`.
+        lam: float32 `[B]`, as in a `Plan`.
         layer: int32 `[B]`, the index of the layer behind which an example is mixed.
     """
 
