@@ -16,7 +16,7 @@ def is_boxes(value: Any) -> bool:
     """
     if not isinstance(value, Mapping) or set(value) - {"weights"} not in _BOX_KEYS:
         return False
-    shape = getattr(value["boxes"], "shape", None)
+    shape: Any = getattr(value["boxes"], "shape", None)
     return getattr(shape, "rank", None) == 3 and shape[-1] == 4
 
 
