@@ -39,14 +39,12 @@ class Layout:
         fields: what each leaf of x, y and the sample weights is; None for what is kept.
         batch_size: the static batch size, or None.
         static: whether all shapes but the batch size are known.
-        gridded: whether a blend copies places, so that all sizes must agree.
     """
 
     paired: bool
     fields: tuple[Field | None, ...]
     batch_size: int | None
     static: bool
-    gridded: bool
 
     @property
     def mixed(self) -> tuple[Field, ...]:
@@ -149,7 +147,6 @@ def layout_of(element: Element, mix: Mix) -> Layout:
         fields=(*inputs, *labels, *weight_fields),
         batch_size=batch_size,
         static=all(tensor.shape[1:].is_fully_defined() for tensor in tensors),
-        gridded=grid.kind is not None,
     )
 
 
