@@ -28,20 +28,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import (
-    Mix,
-    choose,
-    cmixup,
-    coefficient,
-    cutmix,
-    cutmix_minmax,
-    fmix,
-    mixup,
-    regmixup,
-    remix,
-    resizemix,
-    specmix,
-)
+import keras_mixup as km
 
 CLASSES = 10
 CASES = {
@@ -115,26 +102,33 @@ def ours(make, use="apply", labels="ids"):
     return pipeline
 
 
+# Of the recipes that need some.
+ARGUMENTS = {"remix": {"class_counts": [1] * CLASSES}, "cmixup": {"bandwidth": 1.0}}
+
+
+def recipe(name):
+    return lambda **k: getattr(km, name)(**ARGUMENTS.get(name, {}), seed=0, **k)
+
+
 CONTENDERS = {
     "floor: cast or copy": floor,
     "floor: the same, by XLA": compiled_floor,
-    "mixup, apply": ours(lambda **k: mixup(0.2, seed=0, **k)),
+    "mixup, apply": ours(lambda **k: km.mixup(0.2, seed=0, **k)),
     "mixup with lam = 0.4, no Beta": ours(
-        lambda **k: Mix(coefficient=coefficient.Constant(0.4), seed=0, **k)
+        lambda **k: km.Mix(coefficient=km.coefficient.Constant(0.4), seed=0, **k)
     ),
-    "mixup, apply, one-hot labels": ours(lambda **k: mixup(0.2, seed=0, **k), labels="one-hot"),
-    "mixup, map": ours(lambda **k: mixup(0.2, seed=0, **k), "map"),
-    "mixup, pairs": ours(lambda **k: mixup(0.2, seed=0, **k), "pairs"),
+    "mixup, apply, one-hot labels": ours(lambda **k: km.mixup(0.2, seed=0, **k), labels="one-hot"),
+    "mixup, map": ours(lambda **k: km.mixup(0.2, seed=0, **k), "map"),
+    "mixup, pairs": ours(lambda **k: km.mixup(0.2, seed=0, **k), "pairs"),
     "mixup, apply, own dtype": None,  # filled in per case: uint8 in, uint8 out
-    "cutmix, apply": ours(lambda **k: cutmix(seed=0, **k)),
-    "cutmix_minmax, apply": ours(lambda **k: cutmix_minmax(seed=0, **k)),
-    "resizemix, apply": ours(lambda **k: resizemix(seed=0, **k)),
-    "fmix, apply": ours(lambda **k: fmix(seed=0, **k)),
-    "specmix, apply": ours(lambda **k: specmix(seed=0, **k)),
-    "remix, apply": ours(lambda **k: remix([1] * CLASSES, seed=0, **k)),
-    "regmixup, apply": ours(lambda **k: regmixup(seed=0, **k)),
-    "cmixup, apply": ours(lambda **k: cmixup(bandwidth=1.0, seed=0, **k), labels="one-hot"),
-    "choose(mixup, cutmix), apply": ours(lambda **k: choose(mixup(0.2, **k), cutmix(**k), seed=0)),
+    **{
+        f"{name}, apply": ours(recipe(name), labels="one-hot" if name == "cmixup" else "ids")
+        for name in km.recipes.__all__
+        if name not in ("mixup", "manifold_mixup")  # above; in `in_model.py`
+    },
+    "choose(mixup, cutmix), apply": ours(
+        lambda **k: km.choose(km.mixup(0.2, **k), km.cutmix(**k), seed=0)
+    ),
     "keras.layers.MixUp": keras_layer(lambda: keras.layers.MixUp(alpha=0.2)),
     "keras.layers.CutMix": keras_layer(keras.layers.CutMix),
     "keras.io two-stream recipe": two_stream_recipe,
@@ -144,7 +138,7 @@ CONTENDERS = {
 def contenders(dtype):
     found = dict(CONTENDERS)
     found["mixup, apply, own dtype"] = ours(
-        lambda **k: mixup(0.2, seed=0, dtype="uint8" if dtype == "uint8" else None, **k)
+        lambda **k: km.mixup(0.2, seed=0, dtype="uint8" if dtype == "uint8" else None, **k)
     )
     if importlib.util.find_spec("keras_cv"):
         import keras_cv

@@ -10,6 +10,7 @@ import os
 import pkgutil
 
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 # The handbook documents signatures; nothing in it runs on a device or is worth a log line.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -87,6 +88,16 @@ def skip_repeated_calls(app, what, name, obj, skip, options):
     return True if repeated and not obj.__qualname__.startswith("Mix.") else None
 
 
+class Recipes(SphinxDirective):
+    """One `autofunction` for each recipe."""
+
+    def run(self):
+        from keras_mixup import recipes
+
+        lines = [f".. autofunction:: keras_mixup.{name}" for name in recipes.__all__]
+        return self.parse_text_to_nodes("\n\n".join(lines))
+
+
 def public_names():
     """The name of every public module, function and class."""
     import keras_mixup
@@ -109,6 +120,7 @@ def refuse_undocumented_names(app, env):
 
 def setup(app):
     """Called by Sphinx. Equations go before napoleon, which has the default priority of 500."""
+    app.add_directive("recipes", Recipes)
     app.connect("autodoc-process-docstring", literal_equations, priority=400)
     app.connect("autodoc-skip-member", skip_repeated_calls)
     app.connect("env-check-consistency", refuse_undocumented_names)

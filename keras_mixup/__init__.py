@@ -18,6 +18,7 @@ from keras_mixup import (
     metrics,
     pairing,
     plot,
+    recipes,
     schedule,
 )
 from keras_mixup._class_weights import class_weights
@@ -26,18 +27,7 @@ from keras_mixup._engine.methods import ChoicePlan, InModelPlan, Plan
 from keras_mixup._engine.mix import Mix
 from keras_mixup.hidden import MixPoint
 from keras_mixup.pairs import nearest_neighbors, neighbor_pairs, shuffled_pairs
-from keras_mixup.recipes import (
-    cmixup,
-    cutmix,
-    cutmix_minmax,
-    fmix,
-    manifold_mixup,
-    mixup,
-    regmixup,
-    remix,
-    resizemix,
-    specmix,
-)
+from keras_mixup.recipes import *  # noqa: F403
 
 __all__ = [
     "ChoicePlan",
@@ -51,25 +41,16 @@ __all__ = [
     "callbacks",
     "choose",
     "class_weights",
-    "cmixup",
     "coefficient",
-    "cutmix",
-    "cutmix_minmax",
-    "fmix",
     "hidden",
     "in_model",
     "label_share",
-    "manifold_mixup",
     "metrics",
-    "mixup",
     "nearest_neighbors",
     "neighbor_pairs",
     "pairing",
     "plot",
-    "regmixup",
-    "remix",
-    "resizemix",
     "schedule",
     "shuffled_pairs",
-    "specmix",
 ]
+__all__ += recipes.__all__

@@ -1,4 +1,8 @@
-"""The methods. Each is one composition of parts; the maths is in the parts."""
+"""The methods. Each is one composition of parts; the maths is in the parts.
+
+What lists the methods (the package's names, the API reference, the README, the gallery, the
+benchmark) takes them from `__all__`, in its order.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,19 @@ from keras_mixup.coefficient import Beta, Constant, Scale
 from keras_mixup.label_share import Remix
 from keras_mixup.pairing import Closeness, Pairing
 from keras_mixup.schedule import Schedule
+
+__all__ = [  # noqa: RUF022
+    "mixup",
+    "cutmix",
+    "cutmix_minmax",
+    "resizemix",
+    "fmix",
+    "specmix",
+    "regmixup",
+    "remix",
+    "cmixup",
+    "manifold_mixup",
+]
 
 
 @recipe

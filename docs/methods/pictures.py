@@ -19,47 +19,33 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from lists import cards
 from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_sample_image
 
-from keras_mixup import (
-    choose,
-    cmixup,
-    cutmix,
-    cutmix_minmax,
-    fmix,
-    manifold_mixup,
-    mixup,
-    regmixup,
-    remix,
-    resizemix,
-    specmix,
-)
+import keras_mixup as km
 
 EXAMPLES = 4
+# With a seed whose examples show what the method does; `seed=0` for those not named here.
 # alpha = 1 for mixup too: with its default of 0.2 most examples look like one of the two.
+ARGUMENTS = {
+    "mixup": {"alpha": 1.0, "seed": 1, "dtype": "uint8"},
+    "cutmix_minmax": {"seed": 6},
+    "resizemix": {"seed": 9},
+    "fmix": {"seed": 1},
+    "specmix": {"seed": 9},
+    "regmixup": {"seed": 1, "dtype": "uint8"},
+    "remix": {"class_counts": [1000, 100], "seed": 1, "dtype": "uint8"},
+}
 METHODS = {
-    "mixup": mixup(1.0, seed=1, dtype="uint8"),
-    "cutmix": cutmix(seed=0),
-    "cutmix_minmax": cutmix_minmax(seed=6),
-    "resizemix": resizemix(seed=9),
-    "fmix": fmix(seed=1),
-    "specmix": specmix(seed=2),
-    "regmixup": regmixup(seed=1, dtype="uint8"),
-    "remix": remix([1000, 100], seed=1, dtype="uint8"),
-    "choose": choose(mixup(1.0, dtype="uint8"), cutmix(), None, seed=5),
+    name: getattr(km, name)(**ARGUMENTS.get(name, {"seed": 0}))
+    for name in km.recipes.__all__
+    if name not in ("cmixup", "manifold_mixup")  # drawn in their own way, below
 }
-NAMES = {
-    "mixup": "mixup",
-    "cutmix": "CutMix",
-    "cutmix_minmax": "CutMix with bounds",
-    "resizemix": "ResizeMix",
-    "fmix": "FMix",
-    "remix": "Remix (flower is rare)",
-    "specmix": "SpecMix",
-}
+METHODS["choose"] = km.choose(km.mixup(1.0, dtype="uint8"), km.cutmix(), None, seed=37)
 # Which of the four examples is shown where there is room for one.
-BEST = {"specmix": 1}
+BEST = {"specmix": 3, "regmixup": 1}
+NOTES = {"regmixup": " (and the original)", "remix": " (flower is rare)"}
 COLORS = "#0072B2", "#E69F00"  # of the original's class and of the partner's
 
 
@@ -184,14 +170,15 @@ def draw_gallery(path):
         (f"original: {names[0]}", pair[0], 1, None),
         (f"partner: {names[1]}", pair[1], 0, None),
     ]
-    for method, name in NAMES.items():
-        own = sources(method)[1]
-        x, shares = mixed(METHODS[method], *own)
-        index = BEST.get(method, 0)
-        cells.append((name, x[index], shares[index], limits_of(own)))
-    x, shares = mixed(METHODS["regmixup"], *pair)
-    cells.insert(-1, ("RegMixup (and the original)", x[1], shares[1], None))
-    grid = figure.subplots(2, len(cells) // 2)
+    for method, title, *_ in cards():
+        if method in METHODS and method != "choose":
+            own = sources(method)[1]
+            x, shares = mixed(METHODS[method], *own)
+            best = BEST.get(method, 0)
+            cells.append((title + NOTES.get(method, ""), x[best], shares[best], limits_of(own)))
+    grid = figure.subplots(2, -(-len(cells) // 2))
+    for axes in grid.ravel()[len(cells) :]:
+        axes.set_axis_off()
     for axes, (title, image, share, limits) in zip(grid.ravel(), cells):
         axes.set_title(title, fontsize=9, pad=4)
         draw_example(axes, image, limits)
@@ -207,9 +194,9 @@ def draw_partners(folder):
     thumbnail = Figure(figsize=(2, 2.2), dpi=120, layout="constrained")
     grid = [*figure.subplots(1, 2, sharex=True, sharey=True), thumbnail.subplots()]
     mixes = [
-        ("mixup: any partner", mixup(1.0)),
-        ("C-Mixup: bandwidth 20", cmixup(bandwidth=20.0)),
-        ("", cmixup(bandwidth=20.0)),
+        ("mixup: any partner", km.mixup(1.0)),
+        ("C-Mixup: bandwidth 20", km.cmixup(bandwidth=20.0)),
+        ("", km.cmixup(bandwidth=20.0)),
     ]
     for axes, (title, mix) in zip(grid, mixes):
         # All of the table as one batch, in an order that says nothing.
@@ -249,7 +236,7 @@ def draw_manifold(folder):
     sources = photographs()
     x = np.stack(list(sources.values()))
     # With this seed stage1 is drawn, and row 0 is the temple with some of the flower.
-    manifold = manifold_mixup(layers=("input", "stage1"), seed=6)
+    manifold = km.manifold_mixup(layers=("input", "stage1"), seed=8)
     (sent, y) = manifold(x, np.eye(2, dtype="float32"))
     model = edges()
     features = model.predict(x, verbose=0)[..., 0]

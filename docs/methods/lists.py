@@ -1,0 +1,64 @@
+"""The lists of all methods, made from the cards: the README's table and the gallery of `index.md`.
+
+    python docs/methods/lists.py
+
+A card says in its second line what the partner gives and what the method is for. The order is that
+of `keras_mixup.recipes.__all__`, and `choose` comes last.
+"""
+
+import os
+import re
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from keras_mixup import recipes
+
+CARDS = Path(__file__).parent
+SUMMARY = re.compile(r"# (.+)\n\n\*\*From the partner:\*\* (.+)\. \*\*For:\*\* (.+)\.\n")
+LIST = "<!-- {}, made by docs/methods/lists.py -->\n{}\n<!-- end -->"
+
+
+def cards():
+    """`(name, title, what the partner gives, what it is for)` of each."""
+    for name in [*recipes.__all__, "choose"]:
+        yield name, *SUMMARY.match((CARDS / f"{name}.md").read_text()).groups()
+
+
+def table():
+    """Rows of Markdown, for the README."""
+    rows = ["| | From the partner | For |", "|---|---|---|"]
+    for name, _, gives, use in cards():
+        rows.append(f"| [`{name}`](docs/methods/{name}.md) | {gives} | {use} |")
+    return "\n".join(rows)
+
+
+def gallery():
+    """Pictures with captions, and the order of the pages."""
+    items = [
+        f"- [![{title}](thumbnails/{name}.png)]({name}.md)\n\n"
+        f"  [{title}]({name}.md): {gives}. {use[0].upper()}{use[1:]}."
+        for name, title, gives, use in cards()
+    ]
+    pages = "\n".join(name for name, *_ in cards())
+    return (
+        "::::{container} gallery\n" + "\n".join(items) + "\n::::\n\n"
+        "```{toctree}\n:hidden:\n\n" + pages + "\n```"
+    )
+
+
+def pages():
+    """`(path, text)` of each page that has a list, with the list as the cards have it."""
+    for path, name, made in (
+        (CARDS.parents[1] / "README.md", "methods", table()),
+        (CARDS / "index.md", "gallery", gallery()),
+    ):
+        before, _, after = re.split(
+            f"({LIST.format(name, '.*?')})", path.read_text(), flags=re.DOTALL
+        )
+        yield path, before + LIST.format(name, made) + after
+
+
+if __name__ == "__main__":
+    for path, text in pages():
+        path.write_text(text)
