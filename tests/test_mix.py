@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mixup import (
+    ChoicePlan,
     Mix,
+    Plan,
     blend,
     choose,
     coefficient,
     cutmix,
+    in_model,
     mixup,
     regmixup,
     schedule,
@@ -302,3 +305,27 @@ def test_a_schedule_still_needs_an_endless_dataset():
     finite = training().take(3)
     with pytest.raises(ValueError, match="endless"):
         finite.apply(MIXES["schedule"].indexed())
+
+
+PLAN = Plan([1, 0], [0.5, 1.0], np.zeros((2, blend.BITS), int))
+IN_MODEL = in_model(mixup(num_classes=2))
+
+
+@pytest.mark.parametrize(
+    ("mix", "plan", "message"),
+    [
+        (mixup(num_classes=2), ([1, 0], [0.5, 1.0]), "of type `Plan`"),
+        (choose(mixup(num_classes=2), None), PLAN, "of type `ChoicePlan`"),
+        (IN_MODEL, PLAN, "of type `InModelPlan`"),
+        (mixup(num_classes=2), ChoicePlan([0, 0], (PLAN,)), "of type `Plan`"),
+        (choose(mixup(num_classes=2), None), ChoicePlan([0, 0], (PLAN,)), "Pass 2 plans"),
+        (mixup(num_classes=2), PLAN._replace(lam=0.5), r"`lam` .* float32 of shape \[2\]"),
+        (mixup(num_classes=2), PLAN._replace(lam=[0.5]), r"`lam` .* float32 of shape \[2\]"),
+        (mixup(num_classes=2), PLAN._replace(partner=()), r"`partner` .* int32 of shape \[2\]"),
+        (cutmix(num_classes=2), PLAN._replace(seed=()), r"`seed` .* int32 of shape \[2, 8\]"),
+    ],
+)
+def test_plans_that_do_not_fit(mix, plan, message):
+    element = np.zeros((2, 4, 4, 3), "float32"), np.arange(2)
+    with pytest.raises((TypeError, ValueError), match=rf"{message}.*Received: "):
+        mix.apply_plan(element, plan)

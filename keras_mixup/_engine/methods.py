@@ -93,6 +93,39 @@ class Drawing(NamedTuple):
     paired: bool
 
 
+def _checked(plan: Any, kind: type[Any], size: int | None, optional: Sequence[str] = ()) -> Any:
+    """`plan` as tensors: one made by hand may hold lists and arrays.
+
+    Args:
+        plan: what `apply_plan` was given.
+        kind: the plan that it must be.
+        size: of the batch, if it is known.
+        optional: the fields that may be `()`.
+    """
+    if not isinstance(plan, kind):
+        _arguments.fail(
+            TypeError,
+            f"The plan for this mix must be of type `{kind.__name__}`.",
+            "Pass what `draw_plan` returns for the same mix, or make one by hand.",
+            plan=plan,
+        )
+    tensors = {}
+    for name, value in plan._asdict().items():
+        if name == "plans" or (isinstance(value, tuple) and value == () and name in optional):
+            continue
+        dtype = tf.float32 if name == "lam" else tf.int32
+        tensors[name] = tf.convert_to_tensor(value, dtype)
+        shape = [size, BITS] if name == "seed" else [size]
+        if not tensors[name].shape.is_compatible_with(shape):
+            _arguments.fail(
+                ValueError,
+                f"`{name}` of a plan must be {dtype.name} of shape {shape}.",
+                "Make the plan for this batch.",
+                **{name: value},
+            )
+    return plan._replace(**tensors)
+
+
 class Method(Configurable, abc.ABC):
     """A way of mixing."""
 
@@ -109,6 +142,10 @@ class Method(Configurable, abc.ABC):
     @abc.abstractmethod
     def draw(self, drawing: Drawing, seed: Seed) -> Any:
         """Everything random about one batch."""
+
+    @abc.abstractmethod
+    def checked(self, plan: Any, size: int | None, paired: bool) -> Any:
+        """A plan that may be made by hand, as tensors; an error if this method cannot use it."""
 
     @abc.abstractmethod
     def partner(self, plan: Any) -> tf.Tensor:
@@ -154,6 +191,10 @@ class Blended(Method):
         partner = (self.pairing or Rotation())(drawing.size, drawing.y, pairing_seed)
         # An example that is its own partner, as in a batch of one, stays as it is.
         return Plan(partner, tf.where(partner == tf.range(drawing.size), 1.0, lam), bits)
+
+    def checked(self, plan: Any, size: int | None, paired: bool) -> Plan:
+        optional = {"partner": paired, "seed": not self.blend.draws}
+        return _checked(plan, Plan, size, [name for name in optional if optional[name]])
 
     def partner(self, plan: Plan) -> tf.Tensor:
         return plan.partner
@@ -251,6 +292,19 @@ class Choice(Method):
         )
         return ChoicePlan(tf.broadcast_to(chosen, [drawing.size]), plans)
 
+    def checked(self, plan: Any, size: int | None, paired: bool) -> ChoicePlan:
+        plan = _checked(plan, ChoicePlan, size)
+        if len(plan.plans) != len(self.methods):
+            _arguments.fail(
+                ValueError,
+                "A choice needs a plan for each of its members.",
+                f"Pass {len(self.methods)} plans.",
+                plans=plan.plans,
+            )
+        parts = zip(self.methods, plan.plans)
+        plans = tuple(method.checked(part, size, paired) for method, part in parts)
+        return plan._replace(plans=plans)
+
     def partner(self, plan: ChoicePlan) -> tf.Tensor:
         partners = [method.partner(part) for method, part in zip(self.methods, plan.plans)]
         return _select(plan.chosen, partners)
@@ -299,6 +353,9 @@ class Twin(Method):
 
     def draw(self, drawing: Drawing, seed: Seed) -> Any:
         return self.method.draw(drawing, seed)
+
+    def checked(self, plan: Any, size: int | None, paired: bool) -> Any:
+        return self.method.checked(plan, size, paired)
 
     def partner(self, plan: Any) -> tf.Tensor:
         return self.method.partner(plan)
@@ -379,6 +436,9 @@ class InModel(Method):
         partner, lam, _ = self.method.draw(drawing, seed)
         layer = index(random_bits([1], layer_seed), len(self.layers))
         return InModelPlan(partner, lam, tf.broadcast_to(layer, [drawing.size]))
+
+    def checked(self, plan: Any, size: int | None, paired: bool) -> InModelPlan:
+        return _checked(plan, InModelPlan, size)
 
     def partner(self, plan: InModelPlan) -> tf.Tensor:
         return plan.partner

@@ -254,7 +254,9 @@ class Mix(Configurable):
             `(x, y)` or `(x, y, sample_weight)`, of the same structure.
         """
         element = as_tensors(element)
-        return self._apply(element, plan, layout_of(element, self), compiled=False)
+        layout = layout_of(element, self)
+        plan = self.method.checked(plan, layout.batch_size, layout.paired)
+        return self._apply(element, plan, layout, compiled=False)
 
     @property
     def _scheduled(self) -> bool:
