@@ -64,7 +64,12 @@ USES = {
     "map": lambda data: data.batch(SIZE).map(off()),
     "pairs": lambda data: data.apply(shuffled_pairs(9, seed=1)).batch(SIZE).apply(off()),
 }
-SOURCES = ["arrays", "files", "interleaved", "parallel"]
+SOURCES = [
+    "arrays",
+    "files",
+    pytest.param("interleaved", marks=pytest.mark.slow),
+    pytest.param("parallel", marks=pytest.mark.slow),
+]
 
 
 def numbers(dataset):
