@@ -2,9 +2,9 @@
 
     python benchmarks/end_to_end.py
 
-A network of `keras.applications` trains from JPEG files in memory: plain, with mixup inside the
+A network from `keras.applications` trains on JPEG files in memory: plain, with mixup inside the
 batch, and with mixup of two streams, which decodes every image twice. Epochs of the three
-alternate; the figure is the median epoch. Runs on whatever device and Keras backend there is.
+alternate, and the median epoch is reported. The script runs on any device and any Keras backend.
 """
 
 import argparse
@@ -24,7 +24,7 @@ CLASSES = 100
 
 
 def jpegs(count, side):
-    """Smooth random images: noise would decode more slowly than photographs do."""
+    """Smooth random images, because noise would be slower to decode than photographs are."""
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (count, 8, 8, 3)).astype("uint8")
     images = tf.cast(tf.image.resize(small, (side, side), "bicubic"), tf.uint8)
@@ -79,11 +79,21 @@ def fit(model, dataset, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=32, help="(%(default)s)")
-    parser.add_argument("--side", type=int, default=160, help="pixels (%(default)s)")
-    parser.add_argument("--steps", type=int, default=15, help="an epoch (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="epochs of each (%(default)s)")
-    parser.add_argument("--model", default="MobileNetV2", help="keras.applications (%(default)s)")
+    parser.add_argument(
+        "--batch", type=int, default=32, help="images per batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--side", type=int, default=160, help="image side in pixels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=15, help="steps per epoch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="epochs per pipeline (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--model", default="MobileNetV2", help="name in keras.applications (default: %(default)s)"
+    )
     args = parser.parse_args()
 
     build = getattr(keras.applications, args.model)
@@ -91,7 +101,7 @@ def main():
     model.compile("sgd", "categorical_crossentropy")
     feeds = pipelines(jpegs(256, args.side), args.batch, args.side)
     timings = {(name, kind): [] for name in feeds for kind in ("input", "fit")}
-    for round_ in range(args.rounds + 1):  # the first is a warm-up
+    for round_ in range(args.rounds + 1):  # the first round is a warm-up
         for name, dataset in feeds.items():
             rates = read(dataset, args.steps), fit(model, dataset, args.steps)
             for kind, rate in zip(("input", "fit"), rates):
@@ -100,14 +110,13 @@ def main():
 
     print(f"{args.model}, {args.batch} x {args.side}x{args.side}x3, Keras on", end=" ")
     print(f"{keras.backend.backend()}, {os.cpu_count()} CPUs, {args.rounds} rounds\n")
-    print("| pipeline | input alone, images/s | stock fit, images/s (min to max) | of plain |")
-    print("|---|---|---|---|")
-    plain = statistics.median(timings["plain", "fit"])
+    print("| pipeline | input alone, images/s | stock fit, images/s (min to max) |")
+    print("|---|---|---|")
     for name in feeds:
         reading, fitting = (timings[name, kind] for kind in ("input", "fit"))
         rate = statistics.median(fitting)
         spread = f"{rate:.1f} ({min(fitting):.1f} to {max(fitting):.1f})"
-        print(f"| {name} | {statistics.median(reading):.0f} | {spread} | {rate / plain:.1%} |")
+        print(f"| {name} | {statistics.median(reading):,.0f} | {spread} |")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How the cost of a batch grows: with its size, the image side, the classes and parallel calls.
+"""How the cost grows with the batch size, image side, number of classes and parallel calls.
 
-    python benchmarks/growth.py                        # the table, some three minutes on two cores
+    python benchmarks/growth.py                        # the table, about three minutes on two cores
     python benchmarks/growth.py --rounds 3 --plot out.png
 
-Each line changes one thing and keeps the others. The table ends with the exponent of every line,
-the slope of log(ms) over log(bytes of the result) between its largest point and the third largest.
-1 is growth with the data; a bare cast exceeds it where a batch outgrows the processor's caches.
-Rounds are interleaved; medians are shown.
+Each line varies one quantity and keeps the others fixed. The last column of the table is the
+exponent of the line: the slope of log(ms) over log(bytes of the result) between its largest and its
+third largest point. An exponent of 1 means growth in proportion to the data. A bare cast exceeds 1
+where a batch outgrows the processor's caches. Rounds are interleaved, and medians are shown.
 """
 
 import argparse
@@ -29,7 +29,7 @@ LINES = {
 
 
 def case(line, value):
-    """The three datasets of one point: ids, ready one-hot labels, and the pipelines over them."""
+    """The size of a batch in bytes, and the pipelines to time, at one point of a line."""
     size, side, classes = 64, 128, 10
     if line.startswith("images"):
         size, side = value, 64
@@ -49,7 +49,7 @@ def case(line, value):
             ),
             "mixup, map": lambda: ids.map(mix, num_parallel_calls=value),
         }
-    # What a batch weighs when it comes out: images in float32 and soft labels.
+    # The bytes of the resulting batch: float32 images and soft labels.
     weight = 4 * (x.size + size * classes)
     pipelines = {
         "cast": lambda: floor(ids, one_hot),
@@ -62,7 +62,7 @@ def case(line, value):
 
 
 def measure(rounds, seconds, points):
-    """`{line: {pipeline: {value: [bytes, seconds, ...]}}}`, interleaved over the points too."""
+    """`{line: {pipeline: {value: [bytes, seconds, ...]}}}`; points are interleaved too."""
     results = {line: {} for line in LINES}
     for _ in range(rounds):
         for line, values in LINES.items():
@@ -121,10 +121,16 @@ def draw(results, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="timings of each (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=0.2, help="a timing (%(default)s)")
-    parser.add_argument("--points", type=int, help="only the first of every line, at least 3")
-    parser.add_argument("--plot", type=Path, help="write a picture")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="timings per pipeline (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=0.2, help="seconds per timing (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--points", type=int, help="time only the first points of every line, at least 3"
+    )
+    parser.add_argument("--plot", type=Path, help="write a figure to this file")
     args = parser.parse_args()
     results = measure(args.rounds, args.seconds, args.points)
     print_table(results)

@@ -1,14 +1,15 @@
-"""A training step plain, mixed in the pipeline, and mixed in the model.
+"""The cost of a training step: plain, mixed in the pipeline, and mixed in the model.
 
-    python benchmarks/in_model.py                   # the table, some minutes on two cores
+    python benchmarks/in_model.py                   # the table, a few minutes on two cores
     KERAS_BACKEND=jax python benchmarks/in_model.py
 
-A small residual network trains with a stock `fit` on uint8 images held in memory. What takes turns:
-no mixing; `mixup` in the pipeline; the same mix on the inputs, in the model; Manifold Mixup at the
-input and behind two stages; and behind two stages only. The figures are medians over the rounds: of
-the time of a step, of its processor time, which other processes disturb less, and of the ratio of
-that to the plain one of the same round. On a GPU, compare times instead. Bytes are those
-of a batch as it is sent to the device, labels included. Runs on whatever Keras backend there is.
+A small residual network trains with a stock `fit` on uint8 images held in memory. Five variants
+take turns: no mixing; `mixup` in the pipeline; the same mix on the inputs, in the model; Manifold
+Mixup at the input and after two stages; and Manifold Mixup after two stages only. The figures are
+medians over the rounds of the time of a step, of its processor time, which other processes disturb
+less, and of the ratio of that processor time to the one of the plain step in the same round. On a
+GPU, compare times instead. Bytes are those of a batch as it is sent to the device, including the
+labels. The script runs on any Keras backend.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def network(side, width):
 
 
 def contenders():
-    """Name -> (mix, whether the model is wrapped)."""
+    """`{name: (mix, whether the model is wrapped)}`."""
     settings = {"num_classes": CLASSES, "seed": 0}
     stages = ("stage1", "stage2")
     return {
@@ -69,11 +70,19 @@ def size(element):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=128, help="(%(default)s)")
-    parser.add_argument("--side", type=int, default=32, help="pixels (%(default)s)")
-    parser.add_argument("--width", type=int, default=16, help="of the first stage (%(default)s)")
-    parser.add_argument("--steps", type=int, default=10, help="a round (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=9, help="(%(default)s)")
+    parser.add_argument(
+        "--batch", type=int, default=128, help="images per batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--side", type=int, default=32, help="image side in pixels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--width", type=int, default=16, help="filters of stage 1 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=10, help="steps per round (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=9, help="rounds (default: %(default)s)")
     args = parser.parse_args()
 
     rng = np.random.default_rng(0)
@@ -89,7 +98,7 @@ def main():
         feeds[name] = data.apply(mix).prefetch(2)
     times = {name: [] for name in models}
     processor = {name: [] for name in models}
-    for round_ in range(args.rounds + 1):  # the first is a warm-up
+    for round_ in range(args.rounds + 1):  # the first round is a warm-up
         for name, model in models.items():
             start, started = time.perf_counter(), time.process_time()
             model.fit(feeds[name], steps_per_epoch=args.steps, shuffle=False, verbose=0)

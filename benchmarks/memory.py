@@ -2,10 +2,10 @@
 
     python benchmarks/memory.py
 
-Growth is measured after a warm-up, in which the pools of the allocators fill; the trace shows it.
-The pipeline ends in `prefetch(2)`, as in the README. To one without a prefetch (`--prefetch 0`)
-TensorFlow adds its own and tunes the buffer: to hundreds of batches where the consumer is as fast
-as it is here.
+Growth is measured after a warm-up, during which the memory pools of the allocators fill; the
+printed trace shows this. The pipeline ends in `prefetch(2)`, as in the README. Without it
+(`--prefetch 0`), TensorFlow adds its own prefetch and tunes the buffer, which grows to hundreds of
+batches if the consumer is as fast as it is here.
 """
 
 import argparse
@@ -23,7 +23,7 @@ MIB = 2**20
 
 
 def resident():
-    """Bytes, from the operating system (Linux); elsewhere the peak so far."""
+    """Resident bytes as reported by Linux; on other systems, the peak so far."""
     try:
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -33,10 +33,21 @@ def resident():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batches", type=int, default=100_000, help="(%(default)s)")
-    parser.add_argument("--warm-up", type=int, default=20_000, help="batches (%(default)s)")
-    parser.add_argument("--prefetch", type=int, default=2, help="batches; 0: none (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=200, help="short ones (%(default)s)")
+    parser.add_argument(
+        "--batches", type=int, default=100_000, help="batches to measure (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--warm-up", type=int, default=20_000, help="batches before that (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--prefetch",
+        type=int,
+        default=2,
+        help="batches to prefetch, 0 for none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=200, help="short epochs (default: %(default)s)"
+    )
     args = parser.parse_args()
 
     x = np.random.default_rng(0).integers(0, 256, (128, 32, 32, 3)).astype("uint8")
@@ -59,7 +70,7 @@ def main():
     print(f"highest between {(highest - start) / MIB:+.1f} MiB")
     del iterator
 
-    # 37 examples in batches of 8: a partial last batch in every epoch, shuffled anew.
+    # 37 examples in batches of 8: every epoch is reshuffled and ends in a partial batch.
     short = tf.data.Dataset.from_tensor_slices((x[:37], y[:37])).shuffle(37).batch(8)
     short = short.apply(mixup(0.2, num_classes=10, seed=0)).prefetch(2)
     for epoch in range(args.epochs):

@@ -1,18 +1,18 @@
-"""Batches per second of a tf.data service, with and without a mix, and what numbered draws cost.
+"""Batches per second of a tf.data service, with and without a mix, and the cost of numbered draws.
 
-    python benchmarks/service.py                  # both tables, two minutes
+    python benchmarks/service.py                  # both tables, about two minutes
 
-The first table: JPEG files in memory are decoded to 224 x 224 x 3 and batched in this process, or
-in one or two worker processes of a tf.data service on this machine. Plain; mixed there, by a seeded
-`map`; and mixed here, behind the service, by a numbered `apply`. Two workers on a machine of two
-cores share them with the consumer: this measures what the service and the mix cost, not what a
-second machine would bring.
+For the first table, JPEG files in memory are decoded to 224 x 224 x 3 and batched, either in this
+process or in one or two worker processes of a tf.data service on this machine. The batches are
+plain, mixed in the workers by a seeded `map`, or mixed in this process, after the service, by a
+numbered `apply`. Two workers on a machine with two cores share them with the consumer, so the table
+shows what the service and the mix cost, not what a second machine would gain.
 
-The second table: microseconds per batch when the seed of each batch is folded from its number
-(`apply` and `indexed`), and when it is taken from a stream of random numbers as it is. The rest of
-the engine is the same.
+The second table shows the microseconds per batch when the seed of each batch is derived from its
+number (`apply` and `indexed`), and when it is taken directly from a stream of random numbers. The
+rest of the engine is the same.
 
-Contenders take turns; every figure is a median over rounds.
+Contenders take turns, and every figure is a median over the rounds.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def serve(dispatcher, worker):
 
 @contextlib.contextmanager
 def service(workers):
-    """The address of a service; its processes end with it."""
+    """The address of a service, whose processes end when the context does."""
     dispatcher, *ports = [free_port() for _ in range(1 + workers)]
     servers = []
     try:
@@ -78,7 +78,7 @@ def service(workers):
 
 
 def rate(dataset, seconds):
-    """Batches per second, after the first few."""
+    """Batches per second, not counting the first few."""
     iterator = iter(dataset)
     for _ in range(4):
         next(iterator)
@@ -111,7 +111,7 @@ def print_service(args):
             forms = {
                 "plain": data.apply(remote),
                 "mixed in the workers, map": data.map(mix).apply(remote),
-                "mixed behind them, apply(mix.indexed())": data.apply(remote).apply(mix.indexed()),
+                "mixed after them, apply(mix.indexed())": data.apply(remote).apply(mix.indexed()),
             }
             for form, dataset in forms.items():
                 contenders[form, place] = dataset.prefetch(2)
@@ -125,7 +125,7 @@ def print_service(args):
 
 
 def from_a_stream(data, mix):
-    """The mixed dataset, with the seed of each batch as a random stream gives it."""
+    """The mixed dataset, with the seed of each batch taken directly from a random stream."""
     engine = sys.modules[type(mix).__module__]
     zeros = tf.data.Dataset.from_tensors(tf.zeros([], tf.int64)).repeat()
 
@@ -159,10 +159,16 @@ def print_keys(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=32, help="images (%(default)s)")
-    parser.add_argument("--side", type=int, default=224, help="pixels (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="%(default)s")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each figure (%(default)s)")
+    parser.add_argument(
+        "--batch", type=int, default=32, help="images per batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--side", type=int, default=224, help="image side in pixels (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="seconds per figure (default: %(default)s)"
+    )
     parser.add_argument("--serve", nargs=2, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:

@@ -1,24 +1,25 @@
-"""CPU milliseconds to start a pipeline, ours and others, and what each build leaves in memory.
+"""CPU time to start a pipeline, for this package and others, and the memory each build leaves.
 
     python benchmarks/start.py                         # the table of times, about a minute
-    python benchmarks/start.py --builds                # the table of memory, over 500 builds each
+    python benchmarks/start.py --builds                # the table of memory, with 500 builds each
     python benchmarks/start.py --builds 60 --kinds "mixup, apply"
 
-Every pipeline is over the same ten batches: 1,280 images of 32 x 32 x 3 in uint8, with their class
-ids, held in memory. Times are of the processor (`time.process_time`), all threads together, so that
-a core that others use counts less than on a clock. Each round takes every contender once, in order:
-it builds a new pipeline (`build`: the mix, and `apply` or `map`), takes one batch from its first
-iterator (`first`, which compiles what is compiled), and one from each of a few more (`later`: what
-every epoch pays). An iterator ends within its own time. Garbage is collected between contenders,
-untimed. Every round asks for the same mix again, or, with `--vary`, for another alpha and seed.
+Every pipeline reads the same ten batches: 1,280 uint8 images of 32 x 32 x 3 with their class ids,
+held in memory. Times are processor times (`time.process_time`) of all threads together, so that
+other processes on the same cores matter less than in wall-clock time. Each round takes every
+contender once, in order. It builds a new pipeline (`build`: the mix, and `apply` or `map`), takes
+one batch from its first iterator (`first`, which includes any compilation), and takes one batch
+from each of a few more iterators (`later`, which every epoch pays for). The time of an iterator
+includes its deletion. Garbage is collected between contenders, outside the timings. Every round
+asks for the same mix again or, with `--vary`, for a mix with another alpha and seed.
 
-Before the rounds each contender starts once, in the same order, for what is paid once a process:
-TensorFlow's own first pipeline is the cast's, and the libraries that a mix loads at its first use
-are the first mixup's.
+Before the rounds, each contender starts once, in the same order, to measure what is paid for once
+per process. The cost of TensorFlow's own first pipeline is counted with the cast, and the cost of
+the libraries that a mix loads at its first use is counted with the first mixup.
 
-With `--builds`, each kind of pipeline has a process of its own, which builds mixes that differ in
-alpha and seed, takes one batch of each and drops it. Resident memory is read after a collection of
-garbage; the builds of the warm-up do not count.
+With `--builds`, each kind of pipeline has its own process, which builds mixes that differ in alpha
+and seed, takes one batch from each and drops it. Resident memory is read after a garbage
+collection. The builds of the warm-up do not count.
 """
 
 import argparse
@@ -86,7 +87,7 @@ KINDS = ["cast, map", "mixup, apply", "mixup, map", "cutmix, apply", "choose(mix
 
 
 def datasets():
-    """The same batches with class ids, and with ready one-hot labels."""
+    """The same batches with class ids and with one-hot labels."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (1280, 32, 32, 3)).astype("uint8")
     y = rng.integers(0, CLASSES, len(x)).astype("int32")
@@ -95,7 +96,7 @@ def datasets():
 
 
 def cpu_ms(function):
-    """What `function` returned, and the milliseconds that it took."""
+    """The result of `function`, and the CPU milliseconds that it took."""
     start = time.process_time()
     result = function()
     return result, 1000 * (time.process_time() - start)
@@ -106,7 +107,7 @@ def take_batch(dataset):
 
 
 def start(pipeline, data, seed):
-    """Milliseconds of the build, of the first start, and the median of the later ones."""
+    """CPU milliseconds of the build and of the first start, and the median of later starts."""
     gc.collect()
     gc.disable()
     dataset, build = cpu_ms(lambda: pipeline(*data, 0.2 + seed / 1000, seed))
@@ -132,14 +133,14 @@ def print_times(rounds, vary):
         ratios = first / layer[1], (build + first) / (layer[0] + layer[1]), later / layer[2]
         cells = [f"{statistics.median(v):.1f} ({min(v):.1f} to {max(v):.1f})" for v in found]
         print(f"| {name} | {' | '.join(cells)} | {' | '.join(f'{r:.2f}' for r in ratios)} |")
-    print("\n| CPU ms, once a process, in this order | build | first batch |")
+    print("\n| CPU ms, once per process, in this order | build | first batch |")
     print("|---|---|---|")
     for name, (build, first, _) in once.items():
         print(f"| {name} | {build:.1f} | {first:.1f} |")
 
 
 def measure_memory(name, builds, warm_up):
-    """Bytes after the warm-up, after half of the builds, and at the end."""
+    """Resident bytes after the warm-up, after half of the builds, and at the end."""
     data = datasets()
     found = []
     for build in range(1, warm_up + builds + 1):
@@ -151,8 +152,8 @@ def measure_memory(name, builds, warm_up):
 
 
 def print_memory(kinds, builds, warm_up):
-    print(f"\n| {builds} builds, after {warm_up} | resident MiB then | MiB a build ", end="")
-    print("| in their second half |")
+    print(f"\n| {builds} builds, after {warm_up} | resident MiB then | MiB per build ", end="")
+    print("| second half |")
     print("|---|---|---|---|")
     for name in kinds:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -164,12 +165,20 @@ def print_memory(kinds, builds, warm_up):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9, help="builds of each (%(default)s)")
-    parser.add_argument("--vary", action="store_true", help="another alpha and seed each round")
     parser.add_argument(
-        "--builds", type=int, nargs="?", const=500, help="measure memory (over %(const)s)"
+        "--rounds", type=int, default=9, help="builds per pipeline (default: %(default)s)"
     )
-    parser.add_argument("--warm-up", type=int, default=50, help="builds before (%(default)s)")
+    parser.add_argument("--vary", action="store_true", help="change alpha and seed in each round")
+    parser.add_argument(
+        "--builds",
+        type=int,
+        nargs="?",
+        const=500,
+        help="measure memory (default: %(const)s builds)",
+    )
+    parser.add_argument(
+        "--warm-up", type=int, default=50, help="warm-up builds (default: %(default)s)"
+    )
     parser.add_argument("--kinds", nargs="+", choices=CONTENDERS, default=KINDS)
     args = parser.parse_args()
     print(

@@ -1,16 +1,17 @@
-"""Milliseconds per batch through `tf.data`, ours and others, interleaved in one process.
+"""Milliseconds per batch through `tf.data`: this package and others, interleaved in one process.
 
     python benchmarks/throughput.py                    # the table, about ten minutes on two cores
     python benchmarks/throughput.py --cases small --rounds 3
     python benchmarks/throughput.py --json out.json --plot out.png
 
-Every contender is a pipeline over the same batch, held in memory. One pipeline is alive at a time;
-each round times every contender once, in order; the first pass of each is not timed. What is timed
-is `skip(n)` inside TensorFlow, so that no Python stands between the batches. The *floor* is a
-pipeline that casts the batch to float32 (or copies it, when it is float32 already): one pass over
-memory, and the least that any mixing could cost. The copy figure is NumPy's, for the same bytes.
+Every contender is a pipeline over the same batch, held in memory. Only one pipeline is alive at a
+time. Each round times every contender once, in order, and the first pass of each is not timed. The
+timed operation is `skip(n)` inside TensorFlow, so that no Python runs between the batches. The
+*floor* is a pipeline that casts the batch to float32 (or copies it, if it is float32 already): one
+pass over memory, and the least that any mixing could cost. The copy rate is measured with NumPy, on
+a float32 array with as many elements.
 
-timm and torchvision run on PyTorch tensors, outside `tf.data`, and only where PyTorch is installed.
+timm and torchvision run on PyTorch tensors, outside `tf.data`, and only if PyTorch is installed.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def floor(ids, one_hot):
 
 
 def compiled_floor(ids, one_hot):
-    """What the floor costs when XLA does it: the share of a mix that is no mixing."""
+    """The floor compiled by XLA: the part of the cost of a mix that is not mixing."""
     return one_hot.map(tf.function(copy, jit_compile=True))
 
 
@@ -68,7 +69,7 @@ def keras_layer(layer):
 
 
 def two_stream_recipe(ids, one_hot):
-    """The recipe of keras.io: zip two streams, lam from a ratio of gamma draws."""
+    """The keras.io recipe: zip two streams, and compute lam as a ratio of gamma draws."""
     alpha = 0.2
 
     def mix(one, two):
@@ -86,7 +87,7 @@ def two_stream_recipe(ids, one_hot):
 
 
 def backwards(dataset):
-    """Another batch of the same size: the same one twice would be read from memory only once."""
+    """A different batch of the same size; the same batch twice would be read only once."""
     element = tf.nest.map_structure(lambda leaf: tf.reverse(leaf, [0]), next(iter(dataset)))
     return tf.data.Dataset.from_tensors(element).repeat()
 
@@ -102,7 +103,7 @@ def ours(make, use="apply", labels="ids"):
     return pipeline
 
 
-# Of the recipes that need some.
+# The arguments of the recipes that require any.
 ARGUMENTS = {"remix": {"class_counts": [1] * CLASSES}, "cmixup": {"bandwidth": 1.0}}
 
 
@@ -124,7 +125,7 @@ CONTENDERS = {
     **{
         f"{name}, apply": ours(recipe(name), labels="one-hot" if name == "cmixup" else "ids")
         for name in km.recipes.__all__
-        if name not in ("mixup", "manifold_mixup")  # above; in `in_model.py`
+        if name not in ("mixup", "manifold_mixup")  # listed above; timed in `in_model.py`
     },
     "choose(mixup, cutmix), apply": ours(
         lambda **k: km.choose(km.mixup(0.2, **k), km.cutmix(**k), seed=0)
@@ -148,7 +149,7 @@ def contenders(dtype):
 
 
 def time_dataset(dataset, count):
-    """Seconds per batch: TensorFlow skips `count` batches, after a pass that is not timed."""
+    """Seconds per batch when TensorFlow skips `count` batches, after an untimed pass."""
     iterator = iter(dataset.skip(count).take(1).repeat())
     next(iterator)
     start = time.perf_counter()
@@ -226,7 +227,7 @@ def print_case(result):
 
 
 def draw(results, path):
-    """Time over that of the floor, on a log axis: one method is 70 times as slow as another."""
+    """Plot times relative to the floor, on a log axis because some are 100 times as long."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
@@ -235,7 +236,7 @@ def draw(results, path):
         names = list(result["ms"])
         medians = {name: statistics.median(values) for name, values in result["ms"].items()}
         base = medians["floor: cast or copy"]
-        # Ours blue, as mixup is in other pictures; theirs in none of the colours of methods there.
+        # This package is blue, as mixup is in other figures; the others use no color of a method.
         others = {"floor": "0.6", "keras": "#000000", "PyTor": "#E69F00"}
         for row, name in enumerate(names):
             color = others.get(name[:5], "#0072B2")
@@ -266,10 +267,14 @@ def draw(results, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--rounds", type=int, default=5, help="timings of each (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="a timing (%(default)s)")
-    parser.add_argument("--json", type=Path, help="write every timing")
-    parser.add_argument("--plot", type=Path, help="write a picture")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="timings per pipeline (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="seconds per timing (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, help="write every timing to this file")
+    parser.add_argument("--plot", type=Path, help="write a figure to this file")
     args = parser.parse_args()
     print(
         f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "

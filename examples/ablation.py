@@ -3,18 +3,18 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Take mixup apart: pairs, inputs, labels and weight decay, one at a time.<br>
+# **Description:** Vary pairs, inputs, labels, and weight decay one at a time.<br>
 # **Accelerator:** None
 #
-# **What.** mixup taken apart, on CIFAR-10: pairs of one class only, mixed images
-# with the label of the larger share, smoothed labels without any mixing. Each at two
-# strengths of weight decay, $10^{-4}$ and $5 \cdot 10^{-4}$.
+# **What.** This experiment takes mixup apart on CIFAR-10. It tests pairs of the same class only,
+# mixed images with the label of the larger share, and smoothed labels without any mixing. Each is
+# trained with two strengths of weight decay, $10^{-4}$ and $5 \cdot 10^{-4}$.
 #
-# **Why.** Section 3.8 of [the paper](https://arxiv.org/abs/1710.09412): mixing pairs of all classes
-# together with their labels did best there, plain training wanted the larger weight decay, and
-# mixup the smaller one.
+# **Why.** In Section 3.8 of [the paper](https://arxiv.org/abs/1710.09412), mixing pairs of all
+# classes together with their labels gave the best results. Plain training worked best with the
+# larger weight decay, and mixup with the smaller one.
 #
-# **How long.** About 11 processor minutes per seed, for twelve models.
+# **How long.** About 11 minutes of processor time per seed, for twelve models.
 
 # %%
 import experiment
@@ -24,8 +24,8 @@ from keras_mixup import Mix, coefficient, label_share, mixup, pairing
 
 args = experiment.flags(
     "Sec. 3.8: the parts of mixup, one at a time, at two strengths of weight decay.",
-    seeds=([0], "one model of each kind for every seed"),
-    models=("ablation_models", "folder of trained models; those in it are not trained again"),
+    seeds=([0], "seeds; one model of each kind is trained per seed"),
+    models=("ablation_models", "folder of trained models; models in it are not trained again"),
 )
 data = halved(load(4000, args.smoke))
 recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=20)
@@ -33,8 +33,8 @@ recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=20)
 # %% [markdown]
 # ## The parts
 #
-# Any function that `Dataset.apply` takes can replace the mix. All methods that mix draw $\lambda$ ~
-# Beta(1, 1). Smoothed labels are $(1 - \epsilon) y + \epsilon / K$.
+# Any function that `Dataset.apply` accepts can take the place of the mix. All methods that mix draw
+# $\lambda$ ~ Beta(1, 1). Smoothed labels are $(1 - \epsilon) y + \epsilon / K$.
 
 
 # %%
@@ -69,9 +69,9 @@ METHODS = {
 # %% [markdown]
 # ## Training
 #
-# As in `images.py`, but on 4,000 images at half their width and height and for 20 epochs, to keep
-# the time for twelve models short. Keras's SGD does not multiply weight decay by the momentum, so
-# ten times the paper's value is as strong.
+# Training is the same as in `images.py`, but uses 4,000 images at half their width and height for
+# 20 epochs, to limit the time for twelve models. Keras's SGD does not multiply weight decay by the
+# momentum, so ten times the paper's value is equally strong.
 
 # %%
 errors = {}
@@ -86,7 +86,8 @@ for seed in args.seeds:
 # %% [markdown]
 # ## Test error
 #
-# The standard error of each from 10,000 test images is half a point, and the seed adds to it.
+# With 10,000 test images, the standard error of each test error is half a percentage point. The
+# choice of seed adds further variation.
 
 # %%
 rows = []

@@ -3,18 +3,20 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Attack CIFAR-10 networks with FGSM and I-FGSM, white box and transfer.<br>
+# **Description:** Attack CIFAR-10 networks with FGSM and I-FGSM, white-box and by transfer.<br>
 # **Accelerator:** None
 #
-# **What.** Test images of CIFAR-10, each pixel changed by at most 4 of 255 so that the loss grows:
-# the error of networks trained plain and with mixup, on changes made with their own gradient (white
-# box) and on changes made with that of another network (transfer).
+# **What.** Each pixel of a CIFAR-10 test image is changed by at most 4 of 255 so that the loss
+# grows. This experiment measures the error of networks trained with and without mixup on such
+# images. The changes are computed from the gradient of the network itself (white box) or from that
+# of another network (transfer).
 #
-# **Why.** Section 3.5 and Table 3 of [the paper](https://arxiv.org/abs/1710.09412). Smaller
-# gradients between examples should give an attacker less to follow. **This is not a defence**: in
-# the paper, several steps in the white box defeat mixup as they defeat plain training.
+# **Why.** This experiment follows Section 3.5 and Table 3 of [the
+# paper](https://arxiv.org/abs/1710.09412). Smaller gradients between examples should give an
+# attacker less to follow. **This is not a defense**: in the paper, a white-box attack of several
+# steps defeats mixup just as it defeats plain training.
 #
-# **How long.** About 2 processor minutes per seed, and 6 more for each of the four models that
+# **How long.** About 2 minutes of processor time per seed, plus 6 for each of the four models that
 # `images.py` has not trained yet.
 
 # %%
@@ -25,9 +27,9 @@ from keras_mixup import analysis, mixup
 
 args = experiment.flags(
     "Sec. 3.5: FGSM and I-FGSM on CIFAR-10, white box and transfer.",
-    seeds=([0], "attack the models of every seed, transfer from the plain one of the next seed"),
-    images=(1000, "test images attacked"),
-    models=("cifar10_models", "folder of trained models; those in it are not trained again"),
+    seeds=([0], "seeds of the attacked models; transfer uses the plain model of the next seed"),
+    images=(1000, "number of test images to attack"),
+    models=("cifar10_models", "folder of trained models; models in it are not trained again"),
 )
 data, recipe = load(smoke=args.smoke), shorter(CPU) if args.smoke else CPU
 count = 50 if args.smoke else args.images
@@ -36,9 +38,10 @@ test = data.x_test[:count], data.y_test[:count]
 # %% [markdown]
 # ## Attack
 #
-# FGSM is one step of 4 along the sign of the gradient of the loss, I-FGSM ten of 0.4. The models
-# are attacked at their logits: the softmax of a confident model rounds to 1, and its gradient to 0.
-# The paper attacked a ResNet-101 on ImageNet; these are small networks on small images.
+# FGSM takes one step of size 4 along the sign of the gradient of the loss, and I-FGSM takes ten
+# steps of size 0.4. The models are attacked at their logits, because the softmax of a confident
+# model rounds to 1 and its gradient to 0. The paper attacked a ResNet-101 on ImageNet; these are
+# small networks on small images.
 
 # %%
 white, transfer = [], []

@@ -1,13 +1,15 @@
-"""CIFAR-10 at a size for two CPU cores: the data, network and training that experiments share.
+"""CIFAR-10 at a size for two CPU cores: the data, network, and training of the experiments.
 
-The preset `CPU`: 5,000 training images, a pre-activation ResNet (He et al., 2016, arXiv:1603.05027)
-of 175,000 weights, 30 epochs of batches of 128: SGD with momentum 0.9, learning rate 0.1 on a
-cosine, random flips. `PAPER` is the recipe of the mixup paper, for 50,000 images: pre-activation
-ResNet-18, 200 epochs, learning rate 0.1 divided by 10 after half and three quarters of them, padded
-crops and flips, and the median test error of the last ten epochs.
+The preset `CPU` has 5,000 training images and a pre-activation ResNet (He et al., 2016,
+arXiv:1603.05027) with 175,000 weights. It trains for 30 epochs with batches of 128, using SGD with
+momentum 0.9, a learning rate of 0.1 with cosine decay, and random flips.
 
-Weight decay is Keras's, which the momentum does not multiply: 5e-4 here is what the paper and
-PyTorch call 5e-5. `keras_weight_decay` converts.
+`PAPER` is the recipe of the mixup paper for 50,000 images: a pre-activation ResNet-18, 200 epochs,
+a learning rate of 0.1 that is divided by 10 after half and after three quarters of the epochs,
+padded crops and flips, and the median test error of the last ten epochs.
+
+Weight decay follows the convention of Keras, where the momentum does not multiply it: 5e-4 here is
+equivalent to 5e-5 in the paper and in PyTorch. `keras_weight_decay` converts to this convention.
 """
 
 import json
@@ -34,7 +36,7 @@ Recipe = namedtuple(
 
 
 def keras_weight_decay(weight_decay):
-    """Of SGD with momentum, where other frameworks add `weight_decay` to the gradient."""
+    """The same decay in Keras's SGD, where momentum does not multiply it as it does elsewhere."""
     return weight_decay / (1 - MOMENTUM)
 
 
@@ -48,7 +50,7 @@ PAPER = Recipe((64, 128, 256, 512), 200, stepwise, keras_weight_decay(1e-4), Tru
 
 
 def shorter(recipe):
-    """For smoke: a network and a schedule of seconds."""
+    """A recipe that trains a tiny network for one epoch, for `--smoke`."""
     return recipe._replace(widths=recipe.widths[:1], epochs=1)
 
 
@@ -57,7 +59,7 @@ Data = namedtuple("Data", ["x", "y", "x_test", "y_test"])
 
 
 def load(count=5000, smoke=False):
-    """`count` training images and all test images; for smoke, 256 and 297 digits."""
+    """Loads `count` training images and all test images; with `smoke`, 256 and 297 digits."""
     if smoke:
         from sklearn.datasets import load_digits
 
@@ -76,16 +78,16 @@ def load(count=5000, smoke=False):
 
 
 def halved(data):
-    """At half their width and height: float32 [N, H/2, W/2, 3]. A quarter of the time."""
+    """Halves the width and height of all images: float32 [N, H/2, W/2, 3]."""
     x, x_test = (keras.ops.average_pool(x.astype("float32"), 2) for x in (data.x, data.x_test))
     convert = keras.ops.convert_to_numpy
     return data._replace(x=convert(x), x_test=convert(x_test))
 
 
 def network(data, widths=CPU.widths, dropout=0.0):
-    """Two pre-activation blocks for each width; dropout between the convolutions of a block.
+    """A ResNet of two pre-activation blocks per width, with dropout between their convolutions.
 
-    What the last block of each width returns is the output of the layer "stage1", "stage2", ...
+    The last block of each width is the layer "stage1", "stage2", ...
     """
 
     def convolution(filters, strides=1, size=3):
@@ -113,12 +115,12 @@ def network(data, widths=CPU.widths, dropout=0.0):
 
 
 def logits(model):
-    """The same model without its softmax: for gradients that do not vanish where it is sure."""
+    """The same model without its softmax, so that gradients do not vanish where it is confident."""
     return keras.Model(model.input, model.layers[-1].input)
 
 
 def batches(x, y, mix, seed, batch_size=128, crop=False):
-    """Mixed training batches; the same examples in the same order for every `mix`."""
+    """A dataset of mixed batches, with the same examples in the same order for every `mix`."""
 
     def augment(x, y):
         if crop:
@@ -132,9 +134,9 @@ def batches(x, y, mix, seed, batch_size=128, crop=False):
 
 
 def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None, verbose=0):
-    """A trained model, and its {"test_error", "train_error" (%), "seconds"}.
+    """Trains a model; returns it with {"test_error", "train_error" (%), "seconds"}.
 
-    With `wrap` it is trained inside the model that the mix makes of it.
+    With `wrap`, it is trained inside the model that the mix makes of it.
     """
     keras.utils.set_random_seed(seed)
     model = network(data, recipe.widths, dropout)
@@ -168,7 +170,7 @@ def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None,
 
 
 def trained(name, data, mix, seed, folder, recipe=CPU, **options):
-    """`fit`, or what it left in the folder before; a model goes by its name, data and epochs."""
+    """Loads the model of this name, data size, epochs and seed, or trains and saves it."""
     path = Path(folder) / f"{name}, {len(data.x)} images, {recipe.epochs} epochs, seed {seed}.keras"
     record = path.with_suffix(".json")
     if record.exists():
@@ -189,7 +191,7 @@ def trained(name, data, mix, seed, folder, recipe=CPU, **options):
 
 
 def errors_table(runs, title):
-    """Of {name: runs of that name, one per seed}."""
+    """The table of {name: its runs, one per seed}."""
     seeds = max(map(len, runs.values()))
     title += f", mean (range) of {seeds} seeds" if seeds > 1 else ", one seed"
     rows = []

@@ -1,12 +1,13 @@
-"""Compare ways of mixing on CIFAR-10: the same network, schedule, data order and seeds for all.
+"""Compare mixing methods on CIFAR-10 with the same network, schedule, data order and seeds.
 
-    python examples/compare_methods.py                       # downloads CIFAR-10 by TFDS
+    python examples/compare_methods.py                       # downloads CIFAR-10 with TFDS
     python examples/compare_methods.py --methods plain cutmix --seeds 0 1 2
-    python examples/compare_methods.py --smoke               # seconds, on scikit-learn's digits
+    python examples/compare_methods.py --smoke               # seconds, with scikit-learn's digits
 
 The network and the recipe are those of `cifar10.py`: 5,000 training images, a pre-activation ResNet
-of 175,000 weights, 30 epochs. Nothing is tuned for any method. `regmixup` sees 128 clean and 128
-mixed images per step, and takes twice as long. About 6 processor minutes per model.
+with 175,000 weights, and 30 epochs. Nothing is tuned for any method. A model takes about 6 minutes
+of processor time. `regmixup` sees 128 clean and 128 mixed images per step and takes almost twice
+as long.
 """
 
 import experiment
@@ -28,9 +29,9 @@ METHODS = {
 def main():
     args = experiment.flags(
         __doc__.splitlines()[0],
-        methods=(list(METHODS), "which", list(METHODS)),
-        seeds=([0, 1, 2], "a run of each method for every seed"),
-        models=("cifar10_models", "folder of trained models; those in it are not trained again"),
+        methods=(list(METHODS), "methods to compare", list(METHODS)),
+        seeds=([0, 1, 2], "seeds; each method is run once per seed"),
+        models=("cifar10_models", "folder of trained models; models in it are not trained again"),
     )
     data, recipe = load(smoke=args.smoke), shorter(CPU) if args.smoke else CPU
     runs = {}

@@ -3,19 +3,19 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Count how many random training labels a network memorises, with and without
+# **Description:** Count how many random training labels a network memorizes, with and without
 # mixup.<br>
 # **Accelerator:** None
 #
-# **What.** Before training, 20, 50 and 80 % of the training labels are replaced at random. Then
-# the same network trains plain, with dropout, with mixup, and with both: on scikit-learn's digits,
-# from three seeds, and on 4,000 images of CIFAR-10, from one.
+# **What.** Before training, 20, 50, or 80 % of the training labels are replaced at random. The same
+# network is then trained plain, with dropout, with mixup, and with both. This is done on
+# scikit-learn's digits with three seeds, and on 4,000 images of CIFAR-10 with one.
 #
-# **Why.** Section 3.4 and Table 2 of [the paper](https://arxiv.org/abs/1710.09412): a large network
-# memorises wrong labels. mixup makes that harder, the more so the larger $\alpha$ is, because it
-# asks the network to be linear between its examples.
+# **Why.** In Section 3.4 and Table 2 of [the paper](https://arxiv.org/abs/1710.09412), a large
+# network memorizes wrong labels. mixup makes that harder, because it asks the network to be linear
+# between its examples. The effect grows with $\alpha$.
 #
-# **How long.** About 32 processor minutes.
+# **How long.** About 32 minutes of processor time.
 
 # %%
 import statistics
@@ -35,19 +35,20 @@ from keras_mixup import analysis, mixup
 
 args = experiment.flags(
     "Sec. 3.4: errors on true and on wrong labels, for plain training, dropout and mixup.",
-    seeds=([0, 1, 2], "one run of each kind for every seed; on CIFAR-10, for the first"),
+    seeds=([0, 1, 2], "seeds; one run of each kind per seed, on CIFAR-10 for the first only"),
 )
 
 # %% [markdown]
 # ## What is compared
 #
-# Two values of $\alpha$ from the paper's Table 2, and one dropout rate. The paper chose its rate
-# for each share of wrong labels, 0.7 or 0.8. Its network is over sixty times as large as these, so
-# the rate here is the lowest that the paper tried, 0.5. Nothing is tuned for any method.
+# The methods use two values of $\alpha$ from the paper's Table 2 and one dropout rate. The paper
+# chose a dropout rate of 0.7 or 0.8 for each share of wrong labels. Its network is more than sixty
+# times as large as these, so the rate here is 0.5, the lowest that the paper tried. Nothing is
+# tuned for any method.
 
 # %%
-SHARES = [0.2, 0.5, 0.8]  # of the labels are replaced
-METHODS = {  # alpha and rate of dropout
+SHARES = [0.2, 0.5, 0.8]  # of the labels that are replaced
+METHODS = {  # alpha and dropout rate
     "plain": (0, 0.0),
     "dropout": (0, 0.5),
     "mixup, alpha 8": (8, 0.0),
@@ -62,16 +63,17 @@ if args.smoke:
 # %% [markdown]
 # ## How it is measured
 #
-# `corrupt_labels` replaces a label by one of all ten classes, the true one included. So a network
-# that has learned nothing from the replaced labels still agrees with a tenth of them.
-# `LabelNoiseErrors` runs the network after every epoch, in inference mode on unmixed images: on the
-# test images, which keep their true labels, and on the training images, separately for those with
-# real labels and those with replaced ones. All methods get the same wrong labels.
+# `corrupt_labels` replaces a label with one drawn from all ten classes, including the true one. A
+# network that has learned nothing from the replaced labels therefore still agrees with a tenth of
+# them. `LabelNoiseErrors` evaluates the network after every epoch, in inference mode and on unmixed
+# images. It measures the error on the test images, which keep their true labels, and on the
+# training images, separately for those with real labels and those with replaced ones. All methods
+# get the same wrong labels.
 
 
 # %%
 def measured(data, fit, seeds):
-    """{(share, method): what was recorded, for each seed}."""
+    """Returns {(share, method): the recorded errors of each seed}."""
     found = {}
     for share in SHARES:
         for method, (alpha, rate) in METHODS.items():
@@ -95,7 +97,7 @@ def measured(data, fit, seeds):
 
 
 def show_errors(found, title, paper=None):
-    """A row for each share and method; `paper`: its best and last test error, where it has any."""
+    """Shows a row per share and method. `paper` gives the paper's best and last test errors."""
     header = [title, "test, best", "test, last", "training, real labels"]
     header += ["training, corrupted labels", *(["paper: best", "paper: last"] if paper else [])]
     rows = []
@@ -118,9 +120,9 @@ LINES = {
 
 
 def show_curves(found, name):
-    """Test error over the epochs, mean of the seeds; a panel for each share."""
+    """Plots the test error after each epoch, averaged over seeds, in one panel per share."""
     figure = plt.figure(figsize=(10, 3.6), layout="constrained")
-    plt.close(figure)  # or a notebook would draw it twice
+    plt.close(figure)  # otherwise a notebook would draw it twice
     panels = figure.subplots(1, len(SHARES), sharey=True, squeeze=False)[0]
     for axes, share in zip(panels, SHARES):
         for method, (color, style) in LINES.items():
@@ -142,9 +144,9 @@ def show_curves(found, name):
 # %% [markdown]
 # ## Digits
 #
-# 1,200 images of 8x8 pixels for training, 597 for testing. The network has two convolutions, with
-# dropout between them and before its last layer. Adam with a learning rate of 0.003, batches of 64,
-# no augmentation.
+# There are 1,200 training images of 8 x 8 pixels, and 597 test images. The network has two
+# convolutions, with dropout between them and before its last layer. It is trained with Adam, with a
+# learning rate of 0.003 and batches of 64, without augmentation.
 
 
 # %%
@@ -166,14 +168,14 @@ def fit_digits(data, mix, seed, *, dropout, callbacks):
     # For a network this small, XLA would compile for longer than TensorFlow trains.
     model.compile(keras.optimizers.Adam(3e-3), "categorical_crossentropy", jit_compile=False)
     dataset = tf.data.Dataset.from_tensor_slices((data.x, data.y)).shuffle(len(data.x), seed=seed)
-    # Endless, so that the pipeline starts once and not at every epoch.
+    # Repeat without end, so that the pipeline starts only once and not in every epoch.
     dataset = dataset.repeat().batch(64).apply(mix).prefetch(2)
     steps, epochs = len(data.x) // 64, 2 if args.smoke else 40
     model.fit(
         dataset,
         steps_per_epoch=steps,
         epochs=epochs,
-        shuffle=False,  # the dataset does it; Keras would warn that it cannot
+        shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         callbacks=callbacks,
         verbose=0,
     )
@@ -186,9 +188,10 @@ digits = Data(x[train], y[train], x[test], y[test])
 found = measured(digits, fit_digits, args.seeds)
 
 # %% [markdown]
-# The difference between best and last is the cost of memorising. The best is picked on the test
-# images, so it is optimistic for all methods; without clean images one could not stop there. If few
-# corrupted labels are memorised, the error in the last column stays near 90 %.
+# The difference between the best and the last error is the cost of memorizing. The best error is
+# chosen on the test images, so it is optimistic for all methods; without clean images, one could
+# not stop at that point. If few corrupted labels are memorized, the error in the last column stays
+# near 90 %.
 
 # %%
 seeds = f"mean (range) of {len(args.seeds)} seeds" if args.seeds[1:] else "one seed"
@@ -198,12 +201,12 @@ show_curves(found, "corrupted_labels_digits")
 # %% [markdown]
 # ## CIFAR-10
 #
-# The network and schedule of `cifar10.py`, with dropout where the paper has it, between the two
-# convolutions of a block. To keep training short, there are 4,000 training images and the first
-# 1,000 test images, at half their width and height, and 25 epochs: as many as plain training needed
-# to memorise most of the wrong labels in a trial with 50 % of them replaced. (In another trial,
-# with 2,000 images for 60 epochs, it memorised all of them, and its test error was lowest at the
-# end.) Guessing has an error of 90 %.
+# The network and schedule are those of `cifar10.py`, with dropout where the paper has it, between
+# the two convolutions of a block. To keep training short, there are 4,000 training images and the
+# first 1,000 test images, at half their width and height, and 25 epochs. That is how many epochs
+# plain training needed to memorize most of the wrong labels in a trial with 50 % of them replaced.
+# (In another trial, with 2,000 images for 60 epochs, it memorized all of them, and its test error
+# was lowest at the end.) Guessing has an error of 90 %.
 
 # %%
 images = load(4000, args.smoke)
@@ -212,10 +215,10 @@ recipe = (shorter(CPU) if args.smoke else CPU)._replace(epochs=2 if args.smoke e
 found = measured(images, partial(fit, recipe=recipe), args.seeds[:1])
 
 # %% [markdown]
-# The last columns are the paper's errors for plain training, dropout and mixup, with a network
-# sixty times as large, 50,000 images and 200 epochs. Its errors are far lower; compare the order of
-# the methods, and best with last. The standard error of a test error is 1.5 points here, so one
-# seed shows only large differences.
+# The last columns are the paper's errors for plain training, dropout, and mixup, with a network
+# sixty times as large, 50,000 images, and 200 epochs. Its errors are far lower, so compare the
+# order of the methods, and the best error with the last one. The standard error of a test error is
+# 1.5 percentage points here, so one seed shows only large differences.
 
 # %%
 PAPER = {  # test error (%), best and last

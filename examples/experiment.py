@@ -1,9 +1,10 @@
-"""What the experiments share: their flags, and how they show a table and a picture.
+"""Code that the experiments share: command-line flags, and the display of tables and pictures.
 
-Import it first: it also imports TensorFlow without the notes that it prints at its start.
+Import this module first: it imports TensorFlow without the messages that TensorFlow prints when it
+starts.
 
-Each experiment is one file in two forms, a script and a notebook. A notebook has no command line;
-there the flags come from the environment: KERAS_MIXUP_FLAGS="--smoke".
+Each experiment exists as a script and as a notebook. A notebook has no command line, so it reads
+its flags from the environment: KERAS_MIXUP_FLAGS="--smoke".
 """
 
 import argparse
@@ -15,28 +16,29 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow prints notes before it has read that: hide what importing it prints, not its errors.
+# TensorFlow prints messages before it reads this variable, so hide stderr during the import. An
+# exception is still shown.
 stderr = os.dup(2)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 try:
     import tensorflow as tf
 finally:
     os.dup2(stderr, 2)
-tf.get_logger().setLevel("ERROR")  # it warns when one process traces many models
+tf.get_logger().setLevel("ERROR")  # TensorFlow warns when one process traces many models
 
 IN_NOTEBOOK = "ipykernel" in sys.modules
 
 
 def flags(description, **own):
-    """The values of `--smoke`, `--pictures`, and of an experiment's `own` flags.
+    """Parses `--smoke`, `--pictures`, and the `own` flags of an experiment.
 
     `own` are name=(default, help) or name=(default, help, choices). A list as default makes a flag
     that takes several values; `False` one that takes none.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--smoke", action="store_true", help="seconds, tiny: does it run?")
+    parser.add_argument("--smoke", action="store_true", help="a quick test run on tiny data")
     parser.add_argument(
-        "--pictures", type=Path, default=Path(), metavar="DIR", help="where to save them (.)"
+        "--pictures", type=Path, default=Path(), metavar="DIR", help="where to save pictures (.)"
     )
     for name, (default, text, *choices) in own.items():
         flag = "--" + name.replace("_", "-")
@@ -61,7 +63,7 @@ def flags(description, **own):
 
 
 def show_table(markdown):
-    """Typeset in a notebook, as it is in a terminal."""
+    """Shows a table: typeset in a notebook, as text in a terminal."""
     if IN_NOTEBOOK:
         from IPython.display import Markdown, display
 
@@ -71,7 +73,7 @@ def show_table(markdown):
 
 
 def show_source(*functions):
-    """In the notebook, the code of what experiments share; in a terminal, nothing."""
+    """Shows the code of shared functions in a notebook; does nothing in a terminal."""
     if IN_NOTEBOOK:
         from IPython.display import Markdown, display
 
@@ -80,7 +82,7 @@ def show_source(*functions):
 
 
 def show_picture(figure, name, args):
-    """In the notebook, or saved as NAME.png in the folder of `--pictures`."""
+    """Shows a figure in a notebook; in a terminal, saves it as NAME.png in `--pictures`."""
     if IN_NOTEBOOK:
         from IPython.display import Image, display
 
@@ -94,7 +96,7 @@ def show_picture(figure, name, args):
 
 
 def mean_and_range(values, digits=1):
-    """ "5.0 (4.1 to 5.9)"; of one value, that value."""
+    """Formats values as "5.0 (4.1 to 5.9)", and a single value as itself."""
     mean = f"{sum(values) / len(values):.{digits}f}"
     if len(values) == 1:
         return mean
@@ -102,6 +104,6 @@ def mean_and_range(values, digits=1):
 
 
 def table(header, rows):
-    """Markdown; the first column names the rows, the others are numbers."""
+    """A Markdown table; the first column names the rows, the others hold numbers."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

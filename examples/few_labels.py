@@ -6,15 +6,16 @@
 # **Description:** Combine mixup with dropout and pre-training when labels are few.<br>
 # **Accelerator:** None
 #
-# **What.** Two experiments. A small network on handwritten digits with 50, 200, or 1,000 labels:
-# dropout, mixup, both, and neither. And a ResNet on CIFAR-10 with 20 or 100 labels per class, from
-# scratch and pre-trained on other classes: plain and with mixup.
+# **What.** There are two experiments. The first trains a small network on handwritten digits with
+# 50, 200, or 1,000 labels, using dropout, mixup, both, or neither. The second trains a ResNet on
+# CIFAR-10 with 20 or 100 labels per class, from scratch or pre-trained on other classes, with and
+# without mixup.
 #
 # **Why.** [The paper](https://arxiv.org/abs/1710.09412) trains from scratch on many labels, and
-# combines mixup with dropout only where labels are wrong (section 3.4). With few labels, people
-# reach for dropout or a pre-trained network first. Does mixup add to them?
+# combines mixup with dropout only where labels are wrong (Section 3.4). When labels are few, people
+# usually try dropout or a pre-trained network first. Does mixup improve the results further?
 #
-# **How long.** About 21 processor minutes.
+# **How long.** About 21 minutes of processor time.
 
 # %%
 import time
@@ -32,31 +33,31 @@ from keras_mixup import mixup
 
 args = experiment.flags("mixup with dropout, with few labels, and with a pre-trained network.")
 METHODS = dict(list(ALPHAS.items())[:2]) if args.smoke else ALPHAS
-COLORS = ["#D55E00", "#0072B2", "#009E73"]  # distinct for colour-blind readers too
+COLORS = ["#D55E00", "#0072B2", "#009E73"]  # distinct for color-blind readers too
 BATCH_SIZE = 32
 
 # %% [markdown]
 # ## Training
 #
-# Both experiments train alike: a fixed number of steps, whatever the number of labels, in batches
-# of 32 that repeat the examples. With a given seed, the labelled examples, their order, and the
-# initial weights are the same for all methods; nothing is tuned for any of them.
+# Both experiments train in the same way: for a fixed number of steps, regardless of the number of
+# labels, in batches of 32 that repeat the examples. For a given seed, the labeled examples, their
+# order, and the initial weights are the same for all methods. Nothing is tuned for any of them.
 #
-# `restart` gives a compiled network new weights and a new optimizer: compiling it again for each
-# run would take longer than some of the runs.
+# `restart` gives a compiled network new weights and a new optimizer state. Compiling it again for
+# each run would take longer than some of the runs.
 
 # %%
 
 
 def compiled(model, optimizer, jit_compile):
-    """The model, and the values of its optimizer's variables before any step."""
+    """Returns the model and the initial values of its optimizer's variables."""
     model.compile(optimizer, "categorical_crossentropy", jit_compile=jit_compile)
     optimizer.build(model.trainable_variables)
     return model, [variable.numpy() for variable in optimizer.variables]
 
 
 def restart(model, optimizer_start, fresh):
-    """Take over the state of the model `fresh`, dropout's random numbers included."""
+    """Copies the state of the model `fresh`, including that of dropout's random numbers."""
     for variable, other in zip(model.variables, fresh.variables):
         variable.assign(other)
     for variable, value in zip(model.optimizer.variables, optimizer_start):
@@ -64,7 +65,7 @@ def restart(model, optimizer_start, fresh):
 
 
 def test_error(model, labelled, test, steps, alpha, seed, flip):
-    """In percent, after training on (x, y) `labelled`."""
+    """Returns the test error (%) after training on `labelled`, a pair (x, y)."""
     x, y = labelled
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
     dataset = dataset.repeat().batch(BATCH_SIZE, drop_remainder=True)
@@ -78,7 +79,7 @@ def test_error(model, labelled, test, steps, alpha, seed, flip):
 
 
 def few(x, y, count, seed):
-    """`count` examples, the same number of each class or nearly so."""
+    """Returns `count` examples, with nearly the same number of each class."""
     x, _, y, _ = train_test_split(x, y, train_size=count, stratify=y, random_state=seed)
     return x, y
 
@@ -86,9 +87,10 @@ def few(x, y, count, seed):
 # %% [markdown]
 # ## Dropout and mixup
 #
-# The digits of scikit-learn, 8 x 8 pixels. The same 597 are used for testing in all runs; the
-# labelled ones are drawn from the other 1,200, anew for each seed. Dropout has a rate of 0.5,
-# before each of the two dense layers. Adam with a learning rate of 0.001 on a cosine, 500 steps.
+# The data are the digits of scikit-learn, 8 x 8 pixels. The same 597 are used for testing in all
+# runs. The labeled ones are drawn from the other 1,200, anew for each seed. Dropout has a rate of
+# 0.5 and is applied before each of the two dense layers. Training takes 500 steps of Adam, with a
+# learning rate of 0.001 and cosine decay.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -116,7 +118,7 @@ def digits_network(dropout):
     )
 
 
-digits_errors = {}  # (group, method) -> {number of labels: percent of every seed}
+digits_errors = {}  # (group, method) -> {number of labels: error (%) of each seed}
 for group, dropout in {"no dropout": 0, "dropout": 0.5}.items():
     adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps))
     # For a network this small, XLA would compile for longer than TensorFlow trains.
@@ -151,10 +153,10 @@ show_errors(digits_errors, label_counts, "test error (%), mean (range) of the se
 # %% [markdown]
 # ## Pre-training and mixup
 #
-# CIFAR-10 in two halves: airplane, automobile, bird, cat, and deer to pre-train on; dog, frog,
-# horse, ship, and truck to learn from few labels. Each half has three animals and two vehicles. No
-# weights are downloaded: the pre-training is plain training of the small ResNet of `cifar10.py` on
-# about 5,000 images of the first half.
+# The classes of CIFAR-10 are divided into two halves. The network is pre-trained on airplane,
+# automobile, bird, cat, and deer, and then learns dog, frog, horse, ship, and truck from few
+# labels. Each half has three animals and two vehicles. No weights are downloaded: the pre-training
+# is plain training of the small ResNet of `cifar10.py` on about 5,000 images of the first half.
 
 # %%
 data = load(10_000, args.smoke)
@@ -162,7 +164,7 @@ recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=20)
 
 
 def five_classes(data, first):
-    """The images of classes `first` to `first` + 4, which become 0 to 4."""
+    """Returns the images of classes `first` to `first` + 4, relabeled as 0 to 4."""
     train, test = [(first <= y) & (y < first + 5) for y in (data.y, data.y_test)]
     return Data(data.x[train], data.y[train] - first, data.x_test[test], data.y_test[test] - first)
 
@@ -176,16 +178,16 @@ print(
 )
 
 # %% [markdown]
-# Then all layers learn the other five classes, with a new last layer: 150 steps of stochastic
-# gradient descent. The learning rate is that of the pre-training, 0.1 on a cosine for batches of
-# 128, scaled to batches of 32: 0.025. Weight decay and flips are the same too, and so is the recipe
-# for the networks that start from scratch. One setting is adapted to few steps: the averages of
-# batch normalisation have a momentum of 0.9. With Keras's 0.99, a fifth of what they hold after 150
-# steps is still from before the first step.
+# Then all layers, with a new last layer, are trained on the other five classes for 150 steps of
+# stochastic gradient descent. The learning rate is that of the pre-training, 0.1 with cosine decay
+# for batches of 128, scaled to batches of 32: 0.025. Weight decay and flips are also the same.
+# Networks that start from scratch use the same recipe. One setting is adapted to the small number
+# of steps: the moving averages of batch normalization have a momentum of 0.9. With Keras's default
+# of 0.99, a fifth of their value after 150 steps would still come from before the first step.
 #
-# The labelled images are drawn anew for each seed. The errors are on the 5,000 test images of the
-# five classes; guessing has an error of 80 %. 150 steps are few: plain training is far from zero
-# training error on 500 labels, and a regulariser has little to gain there.
+# The labeled images are drawn anew for each seed. The errors are on the 5,000 test images of the
+# five classes, where guessing has an error of 80 %. 150 steps are few: the training error of plain
+# training on 500 labels is still far from zero, so a regularizer has little to gain there.
 
 # %%
 class_counts, seeds, steps = [20, 100], range(3), 150
@@ -194,14 +196,14 @@ if args.smoke:
 
 
 def with_new_head(model):
-    """The model with another last layer, for five classes."""
+    """Returns the model with a new last layer, for five classes."""
     pooling = keras.layers.GlobalAveragePooling2D
     pooled = next(layer.output for layer in model.layers if isinstance(layer, pooling))
     return keras.Model(model.input, keras.layers.Dense(5, activation="softmax")(pooled))
 
 
 def untrained():
-    # Inputs are standardised as in the pre-training.
+    # Inputs are standardized as in the pre-training.
     return network(source, recipe.widths)
 
 
@@ -236,9 +238,9 @@ show_errors(
 )
 
 # %% [markdown]
-# ## Error over number of labels
+# ## Error by number of labels
 #
-# Points are means over the seeds, bars their range.
+# Points are means over the seeds, and bars show their range.
 
 # %%
 
@@ -249,7 +251,7 @@ def draw(axes, errors, title):
     for place, ((group, method), found) in enumerate(errors.items()):
         values = np.array(list(found.values()))  # [numbers of labels, seeds]
         mean = values.mean(1)
-        # A little to the side of one another, or the bars would overlap.
+        # Shift the points sideways a little, so that the bars do not overlap.
         labels = np.array(list(found)) * 1.04 ** (place - (len(errors) - 1) / 2)
         bars = [mean - values.min(1), values.max(1) - mean]
         style = {"linestyle": "-"}

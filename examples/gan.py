@@ -3,25 +3,28 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Train GANs on two toy distributions with a plain and with a mixed
-# discriminator.<br>
+# **Description:** Train GANs on two toy distributions, with a plain discriminator and with
+# mixup.<br>
 # **Accelerator:** None
 #
-# **What.** A generator learns two distributions in the plane, eight Gaussians on a ring and 25 on a
-# grid, against a discriminator that is trained plain or with mixup, $\alpha$ = 0.2, between real
-# and generated points: how many of the Gaussians it covers, and how well it hits them.
+# **What.** A generator learns two distributions in the plane: eight Gaussians on a ring, and 25 on
+# a grid. Its discriminator is trained either plain or with mixup, $\alpha$ = 0.2, between real and
+# generated points. The experiment measures how many of the Gaussians the generator covers, and how
+# well it hits them.
 #
-# **Why.** Section 3.7 of [the paper](https://arxiv.org/abs/1710.09412). A discriminator that tells
-# real from generated points with certainty is flat around the generated points, and the generator
-# learns nothing from it. mixup asks it to be linear between the two.
+# **Why.** This experiment follows Section 3.7 of [the paper](https://arxiv.org/abs/1710.09412). A
+# discriminator that tells real from generated points with certainty is flat around the generated
+# points, so the generator learns nothing from it. mixup asks the discriminator to be linear between
+# the two.
 #
-# **How long.** About 16 processor minutes for three seeds of each. The paper takes
-# 20,000 steps of the generator; here it takes 1,000. In a terminal, `--steps 20000` takes them all.
+# **How long.** About 16 minutes of processor time for three seeds of each. The paper trains the
+# generator for 20,000 steps; here it takes 1,000. On the command line, `--steps 20000` runs all of
+# them.
 
 # %%
 import time
 
-import experiment  # first: it quiets TensorFlow
+import experiment  # first, to silence TensorFlow's messages
 import keras
 import numpy as np
 import tensorflow as tf
@@ -34,20 +37,20 @@ from keras_mixup import mixup
 
 args = experiment.flags(
     "Sec. 3.7: GANs on two mixtures of Gaussians, plain and with mixup.",
-    seeds=([0, 1, 2], "one GAN of each kind for every seed"),
-    steps=(1000, "steps of the generator"),
+    seeds=([0, 1, 2], "seeds; one GAN of each kind is trained per seed"),
+    steps=(1000, "number of generator steps"),
 )
 STEPS, EVERY, WIDTH = (4, 1, 16) if args.smoke else (args.steps, 50, 512)
 SEEDS = args.seeds[:1] if args.smoke else args.seeds
 SNAPSHOTS = sorted({step for step in (10, 100, 300, 1000, 3000, 10_000) if step < STEPS} | {STEPS})
-BATCH, TURNS = 128, 1 if args.smoke else 5  # turns of the discriminator for one of the generator
+BATCH, TURNS = 128, 1 if args.smoke else 5  # discriminator steps per generator step
 
 # %% [markdown]
 # ## Data
 #
-# The paper shows the data without describing them; its authors' code does: the standard deviation
-# is 0.01, the ring has radius 1, and the grid reaches from -1 to 1. An element of the pipeline
-# holds six batches of 128 points: five for the discriminator and one for the generator.
+# The paper shows the data without describing them, but its authors' code does: the standard
+# deviation is 0.01, the ring has radius 1, and the grid extends from -1 to 1. An element of the
+# pipeline holds six batches of 128 points: five for the discriminator and one for the generator.
 
 # %%
 STD = 0.01
@@ -74,10 +77,11 @@ def batches(modes, seed):
 # %% [markdown]
 # ## The GAN
 #
-# The paper's networks: three hidden layers of 512 ReLU, for the generator $g$ and for the
-# discriminator $d$; the noise $z$ is a Gaussian in the plane; Adam with its defaults; five steps of
-# $d$ for each step of $g$. With $\ell$ for the binary cross-entropy, 1 for real and 0 for
-# generated,
+# The networks are those of the paper, with three hidden layers of 512 ReLU units for both the
+# generator $g$ and the discriminator $d$. The noise $z$ is a Gaussian in the plane, the optimizer
+# is Adam with its default settings, and there are five steps of $d$ for each step of $g$. With
+# $\ell$ for the binary cross-entropy, and labels 1 for real and 0 for generated points, the
+# objectives are
 #
 # $$\text{plain:}\quad \max_g \min_d\; \mathbb{E}_{x, z}\;
 # \tfrac{1}{2} \ell(d(x), 1) + \tfrac{1}{2} \ell(d(g(z)), 0),$$
@@ -85,17 +89,19 @@ def batches(modes, seed):
 # $$\text{mixup:}\quad \max_g \min_d\; \mathbb{E}_{x, z, \lambda}\;
 # \ell(d(\lambda x + (1 - \lambda) g(z)), \lambda).$$
 #
-# If $\lambda$ is only 0 or 1, the second is the first, hence the halves. So the two differ in one
-# place: how a real and a generated batch become one batch for $d$. Plain training concatenates
-# them. A mix of this library, called on the pair, mixes them element by element, and their labels 1
-# and 0 become $\lambda$. That is differentiable, and each step draws new $\lambda$.
+# If $\lambda$ is only ever 0 or 1, the second objective becomes the first, which explains the
+# factors of one half. So the two differ in one place: how a real and a generated batch become one
+# batch for $d$. Plain training concatenates them. With mixup, a mix of this library is called on
+# the pair and mixes the two batches element by element, and their labels 1 and 0 become $\lambda$.
+# This is differentiable, and each step draws new values of $\lambda$.
 #
-# **The generator's loss.** By the formula, the generator maximises the same mixed cross-entropy,
-# and its gradient comes back through the mix: "mixup". In [the authors'
-# code](https://github.com/hongyi-zhang/mixup) it maximises the unmixed one, and only the
-# discriminator learns from mixed points: "mixup, unmixed for g". Without mixing the two are the
-# same. They are different games, so both are here. All are minimax, as in the paper: none uses the
-# common non-saturating loss, $\ell(d(g(z)), 1)$ for the generator to minimise.
+# **The generator's loss.** In the formula, the generator maximizes the same mixed cross-entropy,
+# and its gradient comes back through the mix; this variant is called "mixup". In [the authors'
+# code](https://github.com/hongyi-zhang/mixup), the generator maximizes the unmixed cross-entropy,
+# and only the discriminator learns from mixed points; this variant is called "mixup, unmixed for
+# g". Without mixing, the two are the same. They are different games, so both are included. All
+# variants are minimax games, as in the paper. None uses the common non-saturating loss, in which
+# the generator minimizes $\ell(d(g(z)), 1)$.
 
 # %%
 
@@ -118,7 +124,7 @@ def descend(network, loss, tape):
 
 
 class GAN(keras.Model):
-    """`join` makes a batch for the discriminator's turns, `join_for_generator` for the other's."""
+    """The discriminator's steps use `join`, and the generator's use `join_for_generator`."""
 
     def __init__(self, join, join_for_generator, seed):
         super().__init__()
@@ -131,12 +137,12 @@ class GAN(keras.Model):
         return self.generator(keras.random.normal([count, 2], seed=self.noise))
 
     def value(self, real, fake, join):
-        """What the discriminator minimises and the generator maximises."""
+        """Returns what the discriminator minimizes and the generator maximizes."""
         ones, zeros = tf.ones([BATCH, 1]), tf.zeros([BATCH, 1])
         x, y = join((real, ones), (fake, zeros))
         return self.cross_entropy(y, self.discriminator(x))
 
-    @tf.function  # traced once for all turns
+    @tf.function  # traced once for all steps
     def discriminate(self, real, fake):
         with tf.GradientTape() as tape:
             value = self.value(real, fake, self.join)
@@ -144,7 +150,7 @@ class GAN(keras.Model):
         return value
 
     def train_step(self, real):  # [6, 128, 2]
-        # The generator rests meanwhile, and can generate for all turns at once.
+        # The generator does not change meanwhile, so it can generate for all steps at once.
         fakes = tf.split(self.generated(TURNS * BATCH), TURNS)
         for turn, fake in enumerate(fakes):
             value = self.discriminate(real[turn], fake)
@@ -158,17 +164,18 @@ class GAN(keras.Model):
 # %% [markdown]
 # ## What is measured
 #
-# On 2,500 samples, always from the same $z$. A sample is good when it lies within three standard
-# deviations, 0.03, of a mode, and a mode is covered when it is the nearest of at least one good
-# sample; this is how [VEEGAN](https://arxiv.org/abs/1705.07761) counts. Of the true points, 98.9 %
-# are good. That is strict for a training this short, so there is a wider measure too: a mode is
-# reached when a sample lies within 0.1 of it. Samples farther than 0.5 from every mode, the
-# distance of neighbours in the grid, are far off.
+# The measurements use 2,500 samples, always from the same $z$. A sample is good if it lies within
+# three standard deviations, 0.03, of a mode. A mode is covered if it is the nearest mode of at
+# least one good sample. [VEEGAN](https://arxiv.org/abs/1705.07761) counts in the same way. Of the
+# true points, 98.9 % are good. This is strict for such a short training run, so there is also a
+# wider measure: a mode is reached if a sample lies within 0.1 of it. Samples that are farther than
+# 0.5 from every mode are far off; 0.5 is the distance between neighbors in the grid.
 #
-# GANs fluctuate during training. All numbers are means over the measurements in the last quarter of
-# the training, one every 50 steps. A training has collapsed if it then reaches fewer than half of
-# the modes. There are two references: points of the true distribution, and points spread evenly
-# over the square of the picture, which have learned nothing. Those too cover many modes, by chance.
+# GANs fluctuate during training, so all numbers are means over the measurements in the last quarter
+# of training, which are taken every 50 steps. A run has collapsed if it then reaches fewer than
+# half of the modes. There are two references: points of the true distribution, and points spread
+# evenly over the square of the picture, as if nothing had been learned. The latter also cover many
+# modes, by chance.
 
 # %%
 FRAME = 1.6
@@ -186,7 +193,7 @@ def measure(x, modes):
 
 
 class Watch(keras.callbacks.Callback):
-    """Keeps samples of the generator, always from the same z."""
+    """Keeps samples of the generator that are always made from the same z."""
 
     def __init__(self):
         super().__init__()
@@ -201,8 +208,8 @@ class Watch(keras.callbacks.Callback):
 # %% [markdown]
 # ## Training
 #
-# A stock `fit`. All runs of a seed have the same points in the same order, the same noise and the
-# same initial weights. Networks this small start faster without XLA.
+# Training uses a stock `fit`. All runs of a seed have the same points in the same order, the same
+# noise, and the same initial weights. Networks this small start faster without XLA.
 
 
 # %%
@@ -220,7 +227,7 @@ def train(name, modes, seed):
     gan.fit(
         batches(modes, seed),
         steps_per_epoch=STEPS,
-        shuffle=False,  # the dataset does it; Keras would warn that it cannot
+        shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         callbacks=[watch],
         verbose=0,
     )
@@ -243,7 +250,7 @@ for shape, modes in MODES.items():
 # %% [markdown]
 # ## The table
 #
-# The runs, and the two references.
+# The table shows the runs and the two references.
 
 
 # %%
@@ -269,8 +276,9 @@ experiment.show_table(experiment.table(["mean (range) of the seeds", *KEYS, "col
 # %% [markdown]
 # ## The pictures
 #
-# The generator's samples during the first seed's training, over the modes (the grey rings have
-# radius 0.1). The number in the corner counts the samples outside the frame.
+# The pictures show the generator's samples during training with the first seed, drawn over the
+# modes (the gray rings have radius 0.1). The number in the corner is the percentage of samples
+# outside the frame.
 
 # %%
 figure = Figure(figsize=(2 * len(SNAPSHOTS) + 0.6, 12.6), layout="constrained")

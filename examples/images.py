@@ -3,18 +3,19 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Train a small ResNet on 5,000 images of CIFAR-10, plain and with mixup.<br>
+# **Description:** Train a small ResNet on 5,000 images of CIFAR-10, with and without mixup.<br>
 # **Accelerator:** None; GPU for `--paper`
 #
-# **What.** The same small pre-activation ResNet, trained plain and with mixup at $\alpha$ = 0.2 and
-# 1, on 5,000 images of CIFAR-10 and from the same seed: test error on all 10,000 test images.
+# **What.** The same small pre-activation ResNet is trained plain and with mixup at $\alpha$ = 0.2
+# and 1, on 5,000 images of CIFAR-10 and from the same seed. The test error is measured on all
+# 10,000 test images.
 #
-# **Why.** Section 3.2 of [the paper](https://arxiv.org/abs/1710.09412): a network that can learn
-# its training images by heart does better when it is asked to be linear between them.
+# **Why.** In Section 3.2 of [the paper](https://arxiv.org/abs/1710.09412), a network that can
+# memorize its training images does better when it is asked to be linear between them.
 #
-# **How long.** About 6 processor minutes per model, three models per seed. With `--paper`,
-# `python examples/images.py` runs the paper's own recipe: 50,000 images, a pre-activation
-# ResNet-18, 200 epochs, which needs a GPU.
+# **How long.** About 6 minutes of processor time per model, with three models per seed. With
+# `--paper`, `python examples/images.py` runs the paper's own recipe: 50,000 images, a
+# pre-activation ResNet-18, and 200 epochs. This needs a GPU.
 
 # %%
 import experiment
@@ -36,9 +37,9 @@ from keras_mixup import mixup, plot
 
 args = experiment.flags(
     "Sec. 3.2: test error on CIFAR-10, plain and with mixup.",
-    seeds=([0], "one model of each kind for every seed"),
-    paper=(False, "the paper's network, data and schedule; for a GPU"),
-    models=("cifar10_models", "folder of trained models; those in it are not trained again"),
+    seeds=([0], "seeds; one model of each kind is trained per seed"),
+    paper=(False, "use the paper's network, data and schedule; needs a GPU"),
+    models=("cifar10_models", "folder of trained models; models in it are not trained again"),
 )
 data = load(50_000 if args.paper else 5000, args.smoke)
 recipe = PAPER if args.paper else CPU
@@ -47,9 +48,9 @@ recipe = shorter(recipe) if args.smoke else recipe
 # %% [markdown]
 # ## What the network sees
 #
-# `batches` is an ordinary `tf.data` pipeline; the mix comes after the augmentation. With
-# $\alpha$ = 1 the share $\lambda$ is uniform, so that half of the images are at least a quarter of
-# another image.
+# `batches` is an ordinary `tf.data` pipeline, in which the mix comes after the augmentation. With
+# $\alpha$ = 1, the share $\lambda$ is uniform, so in half of the mixed images the smaller share is
+# at least a quarter.
 
 # %%
 experiment.show_source(batches)
@@ -60,16 +61,16 @@ experiment.show_picture(figure, "images_batch", args)
 # %% [markdown]
 # ## The network and its training
 #
-# A stock `fit` with stochastic gradient descent. Network, schedule, seed and order of the examples
-# are the same for all methods, and nothing is tuned for any of them. The code is that of
-# `cifar10.py`, which the other experiments on CIFAR-10 use too.
+# Training uses a stock `fit` with stochastic gradient descent. The network, schedule, seed, and
+# order of the examples are the same for all methods, and nothing is tuned for any of them. The code
+# is that of `cifar10.py`, which the other experiments on CIFAR-10 also use.
 
 # %%
 experiment.show_source(network, fit)
 
 # %% [markdown]
-# `trained` calls `fit`, or loads a model that it has saved before. Its minutes are by the clock, on
-# a machine with other work.
+# `trained` calls `fit`, or loads a model that it has saved before. The minutes that it prints are
+# wall-clock time, on a machine that was also doing other work.
 
 # %%
 runs = {}
@@ -88,5 +89,6 @@ for name, alpha in ALPHAS.items():
 experiment.show_table(errors_table(runs, f"{len(data.x):,} images"))
 
 # %% [markdown]
-# The standard error of a test error of 35 % from 10,000 images is half a point, and a new seed
-# moves it by about as much. `in_between.py` and `adversarial.py` look at these models more closely.
+# With 10,000 images, the standard error of a test error of 35 % is half a percentage point, and a
+# new seed changes the error by about as much. `in_between.py` and `adversarial.py` look at these
+# models more closely.

@@ -1,21 +1,21 @@
 # %% [markdown]
-# # Imbalanced classes, and numbers instead of classes
+# # Imbalanced classes, and regression
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Compare Remix on imbalanced classes and C-Mixup on a regression with mixup.<br>
+# **Description:** Compare mixup with Remix on imbalanced classes and C-Mixup on regression.<br>
 # **Accelerator:** None
 #
-# **What.** Two methods for cases that mixup was not made for: Remix, where a few classes have most
-# of the examples, and C-Mixup, where the target is a number. Each is compared with plain training
-# and mixup.
+# **What.** This experiment tests two methods for cases that mixup was not made for: Remix, for data
+# in which a few classes have most of the examples, and C-Mixup, for targets that are numbers. Each
+# is compared with plain training and with mixup.
 #
-# **Why.** Mixed with a frequent class, a rare one loses most of its label;
-# [Remix](https://arxiv.org/abs/2007.03943) keeps its label. And there may be no real example half
-# way between two distant targets; [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples with
-# close targets.
+# **Why.** When an example of a rare class is mixed with one of a frequent class, the rare class
+# loses most of its label; with [Remix](https://arxiv.org/abs/2007.03943), it keeps its label. In
+# regression, there may be no real example halfway between two distant targets;
+# [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples with close targets.
 #
-# **How long.** About 4 processor minutes. The data come with scikit-learn.
+# **How long.** About 4 minutes of processor time. The data come with scikit-learn.
 
 # %%
 from functools import partial
@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 
 from keras_mixup import class_weights, cmixup, mixup, remix
 
-args = experiment.flags("Remix on imbalanced digits, and C-Mixup on a regression.")
+args = experiment.flags("Remix on imbalanced digits, and C-Mixup on a regression task.")
 seeds, repeats, folds, steps = (1, 1, 2, 5) if args.smoke else (5, 4, 5, 500)
 
 
@@ -41,24 +41,24 @@ def network(input_shape, *hidden, outputs, activation):
 
 
 def fit(model, loss, x, y, mix, seed, weigh=None):
-    """500 steps of Adam, on the same examples in the same order for every mix."""
+    """Trains for 500 steps of Adam, on the same examples in the same order for every mix."""
     rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
     # For networks this small, XLA would compile for longer than TensorFlow trains.
     model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed).repeat()
     dataset = dataset.batch(32, drop_remainder=True).apply(mix)
     dataset = dataset.map(weigh) if weigh else dataset
-    # shuffle=False: the dataset does it; Keras would warn that it cannot.
+    # shuffle=False: the dataset shuffles; otherwise Keras warns that it cannot.
     model.fit(dataset.prefetch(2), steps_per_epoch=steps, shuffle=False, verbose=0)
 
 
 # %% [markdown]
 # ## Imbalanced digits
 #
-# The ten classes keep 100, 77, ..., 13, 10 training examples, from the zeros to the nines, each
-# fewer by a constant factor. The test data are balanced. Class weights, where they are used, are
-# inversely proportional to the number of examples; `class_weights` takes their mean over a mixed
-# label.
+# From the zeros to the nines, the ten classes keep 100, 77, ..., 13, 10 training examples, each
+# fewer than the one before by a constant factor. The test data are balanced. Class weights, where
+# they are used, are inversely proportional to the number of examples. For a mixed label,
+# `class_weights` takes the mean of the weights over the label.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -67,7 +67,7 @@ counts = np.round(100 * 0.1 ** (np.arange(10) / 9)).astype(int)
 
 
 def long_tail(seed):
-    """(x, y) for training, with `counts`, and the 50 examples of each class for the test."""
+    """Returns (x, y) for training, with `counts`, and for testing, with 50 of each class."""
     order = np.random.default_rng(seed).permutation(len(x))
     of = [order[y[order] == k] for k in range(10)]
     train = np.concatenate([rows[50 : 50 + n] for rows, n in zip(of, counts)])
@@ -76,7 +76,7 @@ def long_tail(seed):
 
 
 weigh = class_weights(counts.mean() / counts)
-METHODS = {  # and whether classes are weighted
+METHODS = {  # the method, and whether classes are weighted
     "plain": (partial(mixup, 0), False),
     "mixup": (partial(mixup, 1.0), False),
     "Remix": (partial(remix, counts), False),
@@ -104,12 +104,12 @@ header += ["the three largest", "the three smallest"]
 experiment.show_table(experiment.table(header, rows))
 
 # %% [markdown]
-# ## A regression
+# ## Regression
 #
-# 442 people with diabetes: how far the disease has progressed after a year, from ten measurements.
-# Inputs and target are standardised on the training part. Both mixups draw $\lambda$ ~ Beta(2, 2),
-# C-Mixup's default; its bandwidth is one standard deviation of the target. No other values were
-# tried.
+# The task is to predict how far the disease of 442 people with diabetes has progressed after a
+# year, from ten measurements. Inputs and target are standardized on the training part. Both mixups
+# draw $\lambda$ ~ Beta(2, 2), which is C-Mixup's default. The bandwidth of C-Mixup is one standard
+# deviation of the target. No other values were tried.
 
 # %%
 x, y = load_diabetes(return_X_y=True)
@@ -134,7 +134,7 @@ for seed, (train, test) in enumerate(splits.split(x)):
 rows = []
 for name, found in errors.items():
     paired = np.array(found) - errors["plain"]
-    # Splits share training rows: Nadeau and Bengio's correction, as in tables.py.
+    # Splits share training rows, hence Nadeau and Bengio's correction, as in tables.py.
     error = np.sqrt((1 / len(found) + 1 / (folds - 1)) * np.var(paired, ddof=1))
     difference = "" if name == "plain" else f"{np.mean(paired):+.3f} ± {error:.3f}"
     rows.append([name, experiment.mean_and_range(found, 3), difference])

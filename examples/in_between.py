@@ -7,13 +7,13 @@
 # **Accelerator:** None
 #
 # **What.** On the lines between random pairs of training images of CIFAR-10, at
-# $x = \lambda x_i + (1 - \lambda) x_j$: how often a network predicts neither of the two classes,
-# and how large the gradient of its loss with respect to the image is.
+# $x = \lambda x_i + (1 - \lambda) x_j$, this experiment measures how often a network predicts
+# neither of the two classes, and how large the gradient of its loss with respect to the image is.
 #
-# **Why.** Figure 2 of [the paper](https://arxiv.org/abs/1710.09412): mixup trains on these lines. A
-# network that is linear there has smoother decision boundaries.
+# **Why.** This experiment follows Figure 2 of [the paper](https://arxiv.org/abs/1710.09412). mixup
+# trains on these lines, and a network that is linear there has smoother decision boundaries.
 #
-# **How long.** About 3 processor minutes per seed, and 6 more for each of the three models that
+# **How long.** About 3 minutes of processor time per seed, plus 6 for each of the three models that
 # `images.py` has not trained yet.
 
 # %%
@@ -24,20 +24,21 @@ from keras_mixup import analysis, mixup
 
 args = experiment.flags(
     "Figure 2: misses and gradient norms between training images of CIFAR-10.",
-    seeds=([0], "measure the models of every seed"),
-    pairs=(1000, "of images"),
-    models=("cifar10_models", "folder of trained models; those in it are not trained again"),
+    seeds=([0], "seeds of the models to measure"),
+    pairs=(1000, "number of image pairs"),
+    models=("cifar10_models", "folder of trained models; models in it are not trained again"),
 )
 data, recipe = load(smoke=args.smoke), shorter(CPU) if args.smoke else CPU
 pairs = 20 if args.smoke else args.pairs
 
 # %% [markdown]
-# ## The models, and the measure
+# ## Models and measures
 #
-# All models of a seed see the same pairs. The two images of a pair are different; their classes may
-# be the same, as in one pair of ten. The gradient is that of the cross-entropy with the mixed label
-# $\lambda y_i + (1 - \lambda) y_j$, in nats per unit of a pixel's 255. The paper does not say which
-# label it used; compare models, not the paper's scale.
+# All models of a seed are measured on the same pairs. The two images of a pair are different, but
+# their classes may be the same, as in one pair in ten. The gradient is that of the
+# cross-entropy with the mixed label $\lambda y_i + (1 - \lambda) y_j$, in nats per pixel unit,
+# where pixels range from 0 to 255. The paper does not say which label it used, so compare the
+# models, not the scale with that of the paper.
 
 # %%
 results = []
@@ -49,7 +50,7 @@ for seed in args.seeds:
     results.append(analysis.in_between(models, (data.x, data.y), pairs=pairs, seed=seed, verbose=2))
 
 # %% [markdown]
-# ## Half way, and at the ends
+# ## Halfway, and at the ends
 
 # %%
 half = len(results[0].lam) // 2
@@ -65,15 +66,15 @@ header = [title, f"{miss}, λ = ½", f"{miss}, λ = 1", f"{norm}, λ = ½", f"{n
 experiment.show_table(experiment.table(header, rows))
 
 # %% [markdown]
-# ## Beside the paper's curves
+# ## Comparison with the paper's curves
 #
-# The dotted lines are read off the paper's Figure 2a, for a larger network that fits its training
-# images and has a lower test error. Its gradient norms are on another scale and not drawn: at λ = ½
-# that of plain training is 4.6 times that of mixup. The curves are those of one model of each kind,
-# in the paper and here.
+# The dotted lines are read off the paper's Figure 2a, which is for a larger network that fits its
+# training images and has a lower test error. The paper's gradient norms are on another scale and
+# are not drawn; at λ = ½, that of plain training is 4.6 times that of mixup. In the paper and here,
+# the curves are those of one model of each kind.
 
 # %%
-shares = [0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]  # and the same from the other end
+shares = [0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]  # and symmetric from the other end
 paper = {
     "paper, plain": ([1.27, 1.60, 3.55, 5.58, 8.27, 11.26, 14.22, 15.79, 16.52], "#D55E00"),
     "paper, mixup": ([0.71, 0.92, 1.82, 2.68, 3.66, 4.57, 5.30, 5.94, 6.04], "#009E73"),

@@ -1,14 +1,15 @@
 # %% [markdown]
 # # Manifold Mixup: mixing inside the network
 #
-# **What.** The small pre-activation ResNet of `images.py`, trained plain, with mixup, and with
-# Manifold Mixup, on 5,000 images of CIFAR-10 at 16 x 16 pixels: test error, calibration, and what
-# the networks do between two images.
+# **What.** The small pre-activation ResNet of `images.py` is trained plain, with mixup, and with
+# Manifold Mixup, on 5,000 images of CIFAR-10 at 16 x 16 pixels. The experiment compares test error,
+# calibration, and what the networks predict between two images.
 #
 # **Why.** [Verma et al., 2019](https://arxiv.org/abs/1806.05236) mix the outputs of a layer that is
-# drawn for each batch, and report lower errors than mixup's, and smoother boundaries.
+# drawn at random for each batch. They report lower errors than with mixup, and smoother decision
+# boundaries.
 #
-# **How long.** Some 8 processor minutes for two seeds.
+# **How long.** About 8 minutes of processor time for two seeds.
 
 # %%
 import experiment
@@ -17,11 +18,11 @@ from cifar10 import CPU, errors_table, halved, load, shorter, trained
 from keras_mixup import analysis, manifold_mixup, mixup
 
 args = experiment.flags(
-    "Manifold Mixup on CIFAR-10, beside mixup and plain training.",
-    seeds=([0], "one model of each kind for every seed"),
-    epochs=(20, "of each training"),
-    pairs=(300, "of images, to look between"),
-    models=("manifold_models", "folder of trained models; those in it are not trained again"),
+    "Manifold Mixup on CIFAR-10, compared with mixup and plain training.",
+    seeds=([0], "seeds; one model of each kind is trained per seed"),
+    epochs=(20, "number of epochs of each run"),
+    pairs=(300, "number of image pairs to measure between"),
+    models=("manifold_models", "folder of trained models; models in it are not trained again"),
 )
 data = load(smoke=args.smoke)
 data = data if args.smoke else halved(data)
@@ -31,10 +32,10 @@ pairs = 20 if args.smoke else args.pairs
 # %% [markdown]
 # ## The mixes
 #
-# The pipeline is the same for all: `dataset.batch(128).apply(mix)`. What differs for Manifold Mixup
-# is the model that is compiled and fitted: `mix.wrap(model)` shares the layers of `model` and mixes
-# behind one of those that are named. The paper mixes the input, or what the first or the second
-# stage of residual blocks returns, and takes $\alpha$ = 2, and 1 for mixup.
+# The pipeline is the same for all: `dataset.batch(128).apply(mix)`. For Manifold Mixup, a different
+# model is compiled and fitted: `mix.wrap(model)` shares the layers of `model`, and mixes the output
+# of one of the layers named in `layers`. The paper mixes the input, or the output of the first or
+# second stage of residual blocks, with $\alpha$ = 2, and uses $\alpha$ = 1 for mixup.
 
 # %%
 stages = [f"stage{stage}" for stage in range(1, len(recipe.widths) + 1)][:2]
@@ -61,8 +62,8 @@ for seed in args.seeds:
 # %% [markdown]
 # ## Test error
 #
-# The training error is that on the unmixed training images, in inference mode. `models` are the
-# networks themselves: what was wrapped around them is not needed any more.
+# The training error is measured on the unmixed training images, in inference mode. `models` holds
+# the networks themselves; the models that were wrapped around them are no longer needed.
 
 # %%
 experiment.show_table(errors_table(runs, f"{len(data.x):,} images, {recipe.epochs} epochs"))
@@ -70,9 +71,10 @@ experiment.show_table(errors_table(runs, f"{len(data.x):,} images, {recipe.epoch
 # %% [markdown]
 # ## Between two images, and calibration
 #
-# On the lines between pairs of training images: how often a network predicts neither of the two
-# classes, and how large the gradient of its loss with respect to the image is, as in
-# `in_between.py`. The expected calibration error is that of the test images, in 15 bins.
+# On the lines between pairs of training images, this section measures how often a network predicts
+# neither of the two classes, and how large the gradient of its loss with respect to the image is,
+# as in `in_between.py`. The expected calibration error is computed on the test images, with 15
+# bins.
 
 # %%
 between, calibration = [], []

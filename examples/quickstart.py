@@ -1,19 +1,20 @@
-"""Train the same small network plain and with mixup, and compare: a table and a picture.
+"""Train the same small network with and without mixup, and compare in a table and a picture.
 
     python examples/quickstart.py            # about a minute on two CPU cores
 
-The data are the 1,797 handwritten digits that come with scikit-learn. All of them with their true
-labels are too easy to show a difference, so the training data are made harder in two ways: "noisy
-labels" replaces 40 % of the labels by random ones, and "few images" keeps a sixth of the images.
+The data are the 1,797 handwritten digits that come with scikit-learn. With all images and their
+true labels, the task is too easy to show a difference, so the training data are made harder in two
+ways: "noisy labels" replaces 40 % of the labels with random ones, and "few images" keeps a sixth of
+the images.
 
-Network, schedule, order of the images and seeds are the same for both methods. The 597 held-out
-images keep their true labels, and the scores are those after the last epoch, not the best one.
+The network, schedule, order of the images, and seeds are the same for both methods. The 597
+held-out images keep their true labels. The scores are those after the last epoch, not the best one.
 """
 
 import argparse
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's errors, not its notes
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only TensorFlow's errors
 
 import keras
 import numpy as np
@@ -24,20 +25,20 @@ from sklearn.datasets import load_digits
 
 from keras_mixup import analysis, mixup
 
-tf.get_logger().setLevel("ERROR")  # it warns when one process traces many models
+tf.get_logger().setLevel("ERROR")  # TensorFlow warns when one process traces many models
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--alpha", type=float, default=0.2, help="of mixup (%(default)s)")
-parser.add_argument("--epochs", type=int, default=25, help="of each training (%(default)s)")
-parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind (%(default)s)")
+parser.add_argument("--alpha", type=float, default=0.2, help="alpha of mixup (%(default)s)")
+parser.add_argument("--epochs", type=int, default=25, help="epochs per run (%(default)s)")
+parser.add_argument("--seeds", type=int, default=3, help="runs of each kind (%(default)s)")
 args = parser.parse_args()
 METHODS = {"plain": 0, f"mixup, alpha {args.alpha:g}": args.alpha}
-COLORS = ["#D55E00", "#0072B2"]  # of the methods; distinct for colour-blind readers too
+COLORS = ["#D55E00", "#0072B2"]  # of the methods; distinct for color-blind readers too
 
 x, y = load_digits(return_X_y=True)  # [N, 64] in 0 to 16, [N]
 x = x.reshape(-1, 8, 8, 1).astype("float32") / 16
 order = np.random.default_rng(0).permutation(len(x))  # the same images are held out for all seeds
 (x_train, x_test), (y_train, y_test) = np.split(x[order], [1200]), np.split(y[order], [1200])
-unmixed = mixup(alpha=0, num_classes=10)  # class ids become one-hot labels, nothing is mixed
+unmixed = mixup(alpha=0, num_classes=10)  # class ids become one-hot labels; nothing is mixed
 test = tf.data.Dataset.from_tensor_slices((x_test, y_test)).batch(597).apply(unmixed).cache()
 
 
@@ -51,7 +52,7 @@ def few_images(seed):
 
 
 def train(x, y, alpha, seed):
-    """Held-out accuracy (%) after each epoch [epochs], and the scores after the last [3]."""
+    """Returns held-out accuracy (%) after each epoch [epochs], and scores after the last [3]."""
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
@@ -68,9 +69,9 @@ def train(x, y, alpha, seed):
     adam = keras.optimizers.Adam(3e-3)
     model.compile(adam, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
-    dataset = dataset.repeat(len(x_train) // len(x)).batch(64)  # few images: as many steps
+    dataset = dataset.repeat(len(x_train) // len(x)).batch(64)  # the same number of steps
     dataset = dataset.apply(mixup(alpha, num_classes=10, seed=seed)).prefetch(2)
-    # shuffle=False: the dataset does it, and Keras would warn that it cannot.
+    # shuffle=False: the dataset shuffles; otherwise Keras warns that it cannot.
     run = model.fit(dataset, validation_data=test, epochs=args.epochs, shuffle=False, verbose=0)
     result = analysis.calibration(model, (x_test, y_test), verbose=0).before["model"]
     accuracy = 100 * np.array(run.history["val_accuracy"])

@@ -3,23 +3,25 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Mix spectrograms of spoken digits after a warm-up, for a LeNet and a small
+# **Description:** Mix spectrograms of spoken digits after a warm-up, with a LeNet and a small
 # VGG.<br>
 # **Accelerator:** None
 #
-# **What.** Two small networks learn which digit is spoken: a LeNet and a narrow VGG, each trained
-# plain and with mixup at $\alpha$ = 0.1 and 0.2. mixup acts on the spectrograms, and only after a
-# warm-up of five epochs. Test error twice: on new takes of known speakers, and on new speakers.
+# **What.** Two small networks, a LeNet and a narrow VGG, learn which digit is spoken. Each is
+# trained plain and with mixup at $\alpha$ = 0.1 and 0.2. mixup is applied to the spectrograms, and
+# only after a warm-up of five epochs. The test error is measured twice: on new takes of known
+# speakers, and on new speakers.
 #
-# **Why.** Section 3.3 of [the paper](https://arxiv.org/abs/1710.09412): on Google's spoken commands
-# mixup helped the larger network, a VGG-11, and harmed the smaller one, a LeNet.
+# **Why.** In Section 3.3 of [the paper](https://arxiv.org/abs/1710.09412), mixup helped the larger
+# network, a VGG-11, on Google's spoken commands, and harmed the smaller one, a LeNet.
 #
-# **How long.** About 25 processor minutes for three seeds.
+# **How long.** About 25 minutes of processor time for three seeds.
 #
-# From the paper: mixup of spectrograms just before the network, both values of $\alpha$, the
-# warm-up, 30 epochs of batches of 100, and Adam with a learning rate of 3e-3, divided by 10 every
-# ten epochs. Different from the paper: the data, with 20 times fewer recordings at half the
-# sampling rate, the size of the spectrograms, and the details of the networks.
+# The following is taken from the paper: mixup of the spectrograms just before the network, both
+# values of $\alpha$, the warm-up, 30 epochs with batches of 100, and Adam with a learning rate of
+# 3e-3 that is divided by 10 every ten epochs. The following differs from the paper: the data, with
+# 20 times fewer recordings at half the sampling rate, the size of the spectrograms, and the details
+# of the networks.
 
 # %%
 import time
@@ -36,28 +38,29 @@ from keras_mixup import mixup, schedule
 
 args = experiment.flags(
     "Sec. 3.3: test error on spoken digits, plain and with mixup.",
-    seeds=([0, 1, 2], "one model of each kind for every seed, which also picks the new speakers"),
+    seeds=([0, 1, 2], "seeds; one model of each kind per seed, which also picks the new speakers"),
 )
 SEEDS, EPOCHS, WARM_UP = (args.seeds[:1], 3, 1) if args.smoke else (args.seeds, 30, 5)
 BATCH_SIZE = 100
 ALPHAS = {"mixup, alpha 0.2": 0.2}
 if not args.smoke:
     ALPHAS = {"plain": 0, "mixup, alpha 0.1": 0.1} | ALPHAS
-COLORS = ["#D55E00", "#0072B2", "#009E73"]  # distinct for colour-blind readers too
+COLORS = ["#D55E00", "#0072B2", "#009E73"]  # distinct for color-blind readers too
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 # %% [markdown]
 # ## Spectrograms
 #
-# The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset): 3,000
-# recordings at 8 kHz, 50 takes of ten digits by six speakers. Nearly all are shorter than a second.
-# Each is padded with silence, or cut, to the second around its middle. Windows of 16 ms, 64 per
-# second, give 64 x 64 magnitudes, up to 4 kHz. They are converted to decibels below the loudest, so
-# that loud and quiet speakers look alike: 1 is the loudest, and 0 is 60 dB less, or silence. All
+# The data are the [Free Spoken Digit
+# Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset), which has 3,000 recordings at 8
+# kHz: 50 takes of ten digits by six speakers. Nearly all are shorter than a second. Each is padded
+# with silence or cropped to one second around its middle. Windows of 16 ms, 64 per second, give 64
+# x 64 magnitudes, up to 4 kHz. They are converted to decibels relative to the loudest one, so that
+# loud and quiet speakers look alike: 1 is the loudest, and 0 is 60 dB below it, or silence. All
 # spectrograms are computed once.
 
 # %%
-RATE = 8000  # samples a second
+RATE = 8000  # samples per second
 RANGE = 60  # dB
 # x: float32 [N, time, frequency, 1] in [0, 1]; y: class ids [N]; speaker: names [N]; take: [N].
 Recordings = namedtuple("Recordings", ["x", "y", "speaker", "take"])
@@ -76,7 +79,7 @@ def spectrogram(audio):
 
 
 def tones():
-    """For smoke: a digit is a frequency, a speaker an overtone, a take some noise."""
+    """Data for `--smoke`: a digit is a frequency, a speaker an overtone, and a take some noise."""
     rng = np.random.default_rng(0)
     seconds = np.arange(RATE // 2) / RATE
     audio, names = [], []
@@ -96,7 +99,7 @@ def load():
 
         builder = tfds.builder("spoken_digit")
         builder.download_and_prepare()
-        dataset = builder.as_dataset(split="train")  # there is no other
+        dataset = builder.as_dataset(split="train")  # the only split
     dataset = dataset.map(lambda one: (spectrogram(one["audio"]), one["audio/filename"]))
     x, names = next(dataset.batch(len(dataset)).as_numpy_iterator())
     parts = [name.decode().removesuffix(".wav").split("_") for name in names]
@@ -109,15 +112,15 @@ data = load()
 # %% [markdown]
 # ## Two questions
 #
-# *New takes*: the test examples are takes 0 to 4, as the authors of the data set recommend. Each
-# speaker has said the same word 45 times in the training data. *New speakers*: two of the six are
-# only in the test data. Which two depends on the seed, so that three seeds test every recording
-# once.
+# *New takes*: the test examples are takes 0 to 4, as the authors of the dataset recommend. The
+# training data contain 45 recordings of the same word by each speaker. *New speakers*: two of the
+# six speakers occur only in the test data. Which two depends on the seed, so three seeds test every
+# recording once.
 
 
 # %%
 def test_examples(split, seed):
-    """bool [N]"""
+    """Returns bool [N], which is true for test examples."""
     if split == "new takes":
         return data.take < 5
     pairs = np.unique(data.speaker).reshape(3, 2)
@@ -129,13 +132,13 @@ SPLITS = ["new speakers"] if args.smoke else ["new takes", "new speakers"]
 # %% [markdown]
 # ## Mixing after a warm-up
 #
-# The probability of mixing is a schedule of the step: 0 for five epochs, then 1. It counts batches,
-# so the dataset repeats and `fit` is told how many batches make an epoch.
+# The probability of mixing is a schedule of the step: it is 0 for five epochs, then 1. The schedule
+# counts batches, so the dataset repeats, and `fit` is told how many batches make an epoch.
 
 
 # %%
 def batches(x, y, alpha, seed):
-    """The same examples in the same order for every alpha."""
+    """Returns batches with the same examples in the same order for every alpha."""
     warm_up = schedule.Window(start=WARM_UP * (len(x) // BATCH_SIZE))
     mix = mixup(alpha, num_classes=10, probability=warm_up, seed=seed)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed).repeat()
@@ -143,7 +146,7 @@ def batches(x, y, alpha, seed):
 
 
 def draw_mixed(count=4):
-    """Of the first batch behind the warm-up, those with the most even shares."""
+    """Plots the examples with the most even shares in the first batch after the warm-up."""
     dataset = batches(data.x, data.y, 0.2, seed=0).skip(WARM_UP * (len(data.x) // BATCH_SIZE))
     x, y = next(dataset.as_numpy_iterator())
     figure = Figure(figsize=(10, 3), layout="constrained")
@@ -152,7 +155,7 @@ def draw_mixed(count=4):
         one, other = y[i].argsort()[:-3:-1]
         axes.set_title(f"{y[i, one]:.2f} {DIGITS[one]} + {y[i, other]:.2f} {DIGITS[other]}")
         shown = RANGE * (x[i, :, :, 0].T - 1)
-        # A row is 62.5 Hz high, and the first is around 62.5 Hz.
+        # Each row covers 62.5 Hz, and the first is centered at 62.5 Hz.
         image = axes.imshow(
             shown, "magma", vmin=-RANGE, vmax=0, origin="lower", extent=(0, 1, 0.03, 4.03)
         )
@@ -166,20 +169,20 @@ def draw_mixed(count=4):
 experiment.show_picture(draw_mixed(), "speech_mixed", args)
 
 # %% [markdown]
-# This mixes decibels, not sounds: where only one of the two recordings has sound, the result is its
-# level scaled by its share.
+# This mixes decibels, not sounds: where only one of the two recordings has sound, the result is the
+# level of that recording, scaled by its share.
 #
 # ## Networks
 #
-# The paper gives few details, so the networks are ours: a LeNet of two convolutions and two dense
-# layers, and the eight convolutions of VGG-11 with an eighth of its channels. No batch
-# normalisation, no dropout, no weight decay. The LeNet has *more* weights, nearly all of them in
-# one dense layer; the VGG is deeper and computes more.
+# The paper gives few details, so the networks are our own: a LeNet with two convolutions and two
+# dense layers, and the eight convolutions of VGG-11 with an eighth of its channels. They have no
+# batch normalization, dropout, or weight decay. The LeNet has *more* weights, nearly all of them in
+# one dense layer; the VGG is deeper and needs more computation.
 
 
 # %%
 def network(stages, size, padding, units):
-    """Stages of convolutions of `size` with their channels, then two dense layers."""
+    """Returns stages of convolutions with kernels of `size`, followed by two dense layers."""
     relu = {"activation": "relu", "kernel_initializer": "he_normal"}
     stack = [layers.Input(data.x.shape[1:])]
     for stage in stages:
@@ -200,27 +203,28 @@ for name, design in NETWORKS.items():
 # %% [markdown]
 # ## Training
 #
-# A stock `fit`. Network, first weights, schedule and order of the examples are the same for all
-# methods, and nothing is tuned for any of them. The error is that after the last epoch.
+# Training uses a stock `fit`. The network, initial weights, schedule, and order of the examples are
+# the same for all methods, and nothing is tuned for any of them. The error is the one after the
+# last epoch.
 
 
 # %%
 def train(design, is_test, alpha, seed):
-    """A trained model's errors (%): {"test", "training"}."""
+    """Trains a model and returns its errors (%): {"test", "training"}."""
     keras.utils.set_random_seed(seed)
     model = network(*design)
     x, y = data.x[~is_test], data.y[~is_test]
     steps = len(x) // BATCH_SIZE
     thirds = [EPOCHS // 3 * steps, EPOCHS * 2 // 3 * steps]
     rate = keras.optimizers.schedules.PiecewiseConstantDecay(thirds, [3e-3, 3e-4, 3e-5])
-    # For a network this small, XLA would compile for long, and its convolutions are slow on a CPU.
+    # XLA would take long to compile a network this small, and its convolutions are slow on a CPU.
     jit = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", jit_compile=jit)
     model.fit(
         batches(x, y, alpha, seed),
         epochs=EPOCHS,
         steps_per_epoch=steps,
-        shuffle=False,  # the dataset does it; Keras would warn that it cannot
+        shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         verbose=0,
     )
     wrong = model.predict(data.x, BATCH_SIZE, verbose=0).argmax(-1) != data.y
@@ -245,9 +249,9 @@ for seed in SEEDS:
 # %% [markdown]
 # ## Test error
 #
-# In percent, the mean and range over the seeds, and below them the paper's test errors. Those are
-# for other data, 30 commands and about 20 times as many recordings, and for other networks: compare
-# the signs of the differences, not the levels.
+# The table gives errors in percent, with the mean and range over the seeds, and below them the
+# paper's test errors. Those are for other data, with 30 commands and about 20 times as many
+# recordings, and for other networks. Compare the signs of the differences, not the levels.
 
 # %%
 rows = [
@@ -263,8 +267,9 @@ experiment.show_table(experiment.table(["test error (%)", *ALPHAS], rows))
 
 # %% [markdown]
 # Each dot is a seed, and the bar is their mean. A thin line joins the runs of one seed, which share
-# initial weights, order of the examples and test examples: look at its slope. The distance between
-# the lines on the right shows how much the pairs of speakers differ, not how much the seeds do.
+# initial weights, the order of the examples, and test examples, so look at its slope. The distance
+# between the lines on the right shows how much the pairs of speakers differ, not how much the seeds
+# do.
 
 
 # %%
@@ -293,6 +298,6 @@ def draw_errors():
 experiment.show_picture(draw_errors(), "speech_errors", args)
 
 # %% [markdown]
-# There are 300 recordings of new takes: one of them is a third of a point, and the standard error
-# of an error of 3 % is one point. There are 1,000 recordings of new speakers, but of only two
-# people.
+# There are 300 recordings of new takes, so one recording is a third of a percentage point, and the
+# standard error of an error of 3 % is one point. There are 1,000 recordings of new speakers, but of
+# only two people.

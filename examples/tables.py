@@ -3,32 +3,33 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** Train a small MLP on six tables, with standardised inputs and with inputs as they
-# are.<br>
+# **Description:** Train a small MLP on six tables, with standardized inputs and with unscaled
+# inputs.<br>
 # **Accelerator:** None
 #
-# **What.** A small network on six tables, trained plain and with mixup at $\alpha$ = 0.2 and 1:
-# test error over ten splits, and how much of the difference is chance.
+# **What.** A small network is trained on six tables, plain and with mixup at $\alpha$ = 0.2 and 1.
+# The experiment measures the test error over ten splits, and how much of the difference is due to
+# chance.
 #
-# **Why.** Section 3.6 of [the paper](https://arxiv.org/abs/1710.09412): mixup does not depend on
-# images. It needs numbers that can be interpolated, such as the rows of a table.
+# **Why.** According to Section 3.6 of [the paper](https://arxiv.org/abs/1710.09412), mixup does not
+# depend on images. It needs numbers that can be interpolated, such as the rows of a table.
 #
-# **How long.** About 12 processor minutes for the six tables: `python examples/tables.py --tables
-# DIR`. The three that come with scikit-learn take less.
+# **How long.** About 12 minutes of processor time for the six tables, with
+# `python examples/tables.py --tables DIR`. The three tables that come with scikit-learn take less.
 #
-# Iris comes with scikit-learn; the other five are from the
-# [UCI repository](https://archive.ics.uci.edu). The folder `DIR` holds each as a CSV file with a
-# header and the class in the column `label`:
+# Iris comes with scikit-learn; the other five are from the [UCI
+# repository](https://archive.ics.uci.edu). The folder `DIR` holds each of these as a CSV file with
+# a header, and with the class in the column `label`:
 #
-# | file | UCI data set | rows | |
+# | file | UCI dataset | rows | |
 # | --- | --- | ---: | --- |
 # | `abalone.csv.gz` | Abalone | 4,177 | one input is a letter; the class is the number of rings |
-# | `arcene.csv.gz` | Arcene | 200 | its training and validation parts; the test labels are secret |
+# | `arcene.csv.gz` | Arcene | 200 | training and validation parts; the test labels are not public |
 # | `arrhythmia.csv.gz` | Arrhythmia | 452 | missing values are empty or `?` |
 # | `htru2.csv.gz` | HTRU2 | 17,898 | |
 # | `phishing.csv.gz` | Phishing Websites | 11,055 | |
 #
-# Without the flag, the tables are scikit-learn's Iris, wine, and breast cancer.
+# Without the flag, the tables are Iris, wine, and breast cancer from scikit-learn.
 
 # %%
 import functools
@@ -53,17 +54,17 @@ from keras_mixup import mixup
 
 args = experiment.flags(
     "Sec. 3.6: test error on tables, plain and with mixup.",
-    tables=(None, "folder of abalone.csv.gz, arcene.csv.gz, ...: the paper's six tables"),
+    tables=(None, "folder with abalone.csv.gz, arcene.csv.gz, ... for the paper's six tables"),
 )
 EPOCHS, BATCH_SIZE = (2 if args.smoke else 10), 16
 FOLDS, REPEATS = (2, 1) if args.smoke else (5, 2)
 METHODS = {"plain": 0, "mixup, alpha 0.2": 0.2, "mixup, alpha 1": 1}
-COLORS = ["#0072B2", "#009E73"]  # of the mixups; distinct for colour-blind readers too
+COLORS = ["#0072B2", "#009E73"]  # of the two mixups; distinct for color-blind readers too
 INPUTS = ["standardised", "as they are"]
 
 
 def read(name):
-    """One of the folder's tables: columns x, and y, int [N]."""
+    """Reads one of the tables in the folder: columns x, and y, int [N]."""
     # "split" is Arcene's own division into a training and a validation part.
     table = pd.read_csv(f"{args.tables}/{name}.csv.gz", na_values="?")
     return table.drop(columns=["label", "split"], errors="ignore"), table["label"]
@@ -80,10 +81,10 @@ elif not args.smoke:
 # %% [markdown]
 # ## From columns to numbers
 #
-# Letters become one column each, and missing values the median of their column. The paper does not
-# say whether it scaled its inputs, so there are two runs: one where columns that do not vary are
-# dropped and the others standardised, and one where the numbers stay as they are. All of it is
-# fitted on the training part only.
+# Letters are one-hot encoded, and missing values are replaced with the median of their column. The
+# paper does not say whether it scaled its inputs, so there are two versions. In "standardised",
+# columns that do not vary are dropped and the others are standardized; in "as they are", the
+# numbers are not scaled. All preprocessing is fitted on the training part only.
 
 # %%
 
@@ -101,18 +102,19 @@ def preprocessing(inputs):
 # %% [markdown]
 # ## Training
 #
-# The paper's network and training: two hidden layers of 128 units with ReLU, Adam as Keras sets it,
-# ten epochs of batches of 16. The paper gives neither $\alpha$ nor the splits. Here both $\alpha$
-# are shown, and the splits are two rounds of five folds: a fifth of the rows is for testing, and
-# each row is tested twice. The folds are stratified; a class with fewer rows than folds is missing
-# from some of the training or test parts, for every method alike.
+# The network and training are those of the paper: two hidden layers of 128 ReLU units, Adam with
+# Keras's default settings, and ten epochs with batches of 16. The paper gives neither $\alpha$ nor
+# the splits. Here, results are shown for two values of $\alpha$, and the splits are two rounds of
+# five folds: a fifth of the rows is used for testing, and each row is tested twice. The folds are
+# stratified. A class with fewer rows than folds is missing from some of the training or test parts,
+# in the same way for every method.
 #
-# On one split, all three start from the same weights and read the same rows in the same order. Each
-# split has its own initial weights and order.
+# On one split, all three methods start from the same weights and read the same rows in the same
+# order. Each split has its own initial weights and order.
 #
-# Tracing takes longer than training a network this small. So there is one network per number of
-# columns, and each run only gives it new weights; the ten epochs are one pass over a dataset that
-# repeats ten times; and `steps_per_execution` keeps the loop over the batches in TensorFlow.
+# Tracing takes longer than training a network this small. There is therefore one network per number
+# of columns, and each run only gives it new weights. The ten epochs are one pass over a dataset
+# that repeats ten times, and `steps_per_execution` keeps the loop over the batches in TensorFlow.
 
 # %%
 
@@ -131,7 +133,7 @@ def network(columns, classes):
 
 @functools.cache
 def trainer(columns, classes):
-    """A compiled network, and the values of its optimizer's variables before any step."""
+    """Returns a compiled network and the initial values of its optimizer's variables."""
     model = network(columns, classes)
     # XLA would compile for longer than it saves.
     model.compile("adam", "categorical_crossentropy", steps_per_execution=100, jit_compile=False)
@@ -140,7 +142,7 @@ def trainer(columns, classes):
 
 
 def test_error(train, test, classes, alpha, seed):
-    """In percent, after training on (x, y) `train`."""
+    """Returns the test error (%) after training on `train`, a pair (x, y)."""
     x, y = train
     model, optimizer_start = trainer(x.shape[1], classes)
     keras.utils.set_random_seed(seed)
@@ -151,14 +153,14 @@ def test_error(train, test, classes, alpha, seed):
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
     dataset = dataset.repeat(EPOCHS).batch(BATCH_SIZE, drop_remainder=True)
     dataset = dataset.apply(mixup(alpha, num_classes=classes, seed=seed)).prefetch(2)
-    model.fit(dataset, shuffle=False, verbose=0)  # shuffle=False: the dataset does it
+    model.fit(dataset, shuffle=False, verbose=0)  # shuffle=False: the dataset shuffles
     predicted = np.argmax(model(test[0]), axis=-1)
     return 100 * np.mean(predicted != test[1])
 
 
-# The warning tells of the small classes, see above.
+# The warning is about the small classes mentioned above.
 warnings.filterwarnings("ignore", message="The least populated class")
-errors = {inputs: {} for inputs in INPUTS}  # name of the table -> percent [methods, splits]
+errors = {inputs: {} for inputs in INPUTS}  # name of the table -> error (%) [methods, splits]
 for name, (x, y) in tables.items():
     y = LabelEncoder().fit_transform(y)
     classes = len(set(y))
@@ -180,19 +182,20 @@ for name, (x, y) in tables.items():
 # %% [markdown]
 # ## Test error
 #
-# Mean and standard deviation over the splits, and beside them the *paired* difference: mixup minus
-# plain on the same split, ± its standard error. Much of the spread between splits comes from rows
-# and weights, which the methods share; whether mixup helps is read from the difference. The splits
-# also share training rows, so their differences are not independent, and the standard error is
-# [Nadeau and Bengio's](https://doi.org/10.1023/A:1024068626366): the variance of the differences
-# times (1 / splits + test rows / training rows), not 1 / splits alone. "Most frequent class" is the
-# error of a network that always predicts that one.
+# The table gives the mean and standard deviation over the splits, and next to them the *paired*
+# difference: mixup minus plain on the same split, ± its standard error. Much of the spread between
+# splits comes from the rows and weights, which the methods share, so it is the difference that
+# tells whether mixup helps. The splits also share training rows, so their differences are not
+# independent. The standard error is therefore that of [Nadeau and
+# Bengio](https://doi.org/10.1023/A:1024068626366), in which the variance of the differences is
+# multiplied by (1 / splits + test rows / training rows), not by 1 / splits alone. "Most frequent
+# class" is the error of a network that always predicts that class.
 
 # %%
 
 
 def mean_and_error(differences):
-    """The mean of paired differences, and its standard error over folds."""
+    """Returns the mean of paired differences and its standard error over the folds."""
     correction = 1 / len(differences) + 1 / (FOLDS - 1)
     return np.mean(differences), np.sqrt(correction * np.var(differences, ddof=1))
 
@@ -215,9 +218,9 @@ for inputs in INPUTS:
     experiment.show_table(errors_table(inputs))
 
 # %% [markdown]
-# The pictures show the same differences. Small dots are splits, large ones their mean, with a bar
-# of one standard error to each side. Left of the line, mixup is better. Each table has its own
-# scale.
+# The pictures show the same differences. Small dots are splits. Large dots are their means, with a
+# bar of one standard error to each side. To the left of the line, mixup is better. Each table has
+# its own scale.
 
 
 # %%
@@ -231,7 +234,7 @@ def picture(inputs):
     for axes, (name, found) in zip(panels.flat, errors[inputs].items()):
         axes.axvline(0, color="0.7", linewidth=1)
         for height, differences, color in zip((1, 0), found[1:] - found[0], COLORS):
-            # Equal differences would hide each other: spread them along the other axis.
+            # Equal differences would hide each other, so spread them along the other axis.
             heights = height + np.linspace(-0.22, 0.22, len(differences))
             axes.plot(differences, heights, ".", color=color, alpha=0.35, markeredgewidth=0)
             mean, error = mean_and_error(differences)

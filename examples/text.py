@@ -1,16 +1,16 @@
 # %% [markdown]
-# # Mixing text behind the embedding
+# # Mixing text after the embedding
 #
-# **What.** Which library does this sentence document? The first words of the docstrings of four
-# installed packages, a small convolutional network, few labels: plain, and with mixup of the word
-# vectors.
+# **What.** The task is to tell which library a sentence documents. The sentences are the first
+# words of docstrings in four installed packages, and few of them are labeled. A small
+# convolutional network is trained plain and with mixup of the word vectors.
 #
-# **Why.** Ids of words have no mixture, but their vectors have ([Guo et al.,
-# 2019](https://arxiv.org/abs/1905.08941)). The pipeline sends the ids as they are; the model mixes
-# behind its layer "embedding".
+# **Why.** Word ids cannot be mixed, but word vectors can ([Guo et al.,
+# 2019](https://arxiv.org/abs/1905.08941)). The pipeline passes the ids on unchanged, and the model
+# mixes the output of its layer "embedding".
 #
-# **How long.** A processor minute. The text is what is installed here: other versions of the
-# packages give other numbers.
+# **How long.** About one minute of processor time. The text comes from the packages that are
+# installed here, so other versions of the packages give other numbers.
 
 # %%
 import inspect
@@ -35,9 +35,9 @@ from matplotlib.figure import Figure
 from keras_mixup import manifold_mixup
 
 args = experiment.flags(
-    "Mixing text behind the embedding: docstrings of four packages.",
-    seeds=([0, 1, 2], "one model of each kind for every seed"),
-    labels=(200, "training sentences"),
+    "Mixing text after the embedding: docstrings of four packages.",
+    seeds=([0, 1, 2], "seeds; one model of each kind is trained per seed"),
+    labels=(200, "number of training sentences"),
 )
 WORDS, LENGTH = 2000, 24
 EPOCHS = 2 if args.smoke else 30
@@ -46,8 +46,9 @@ seeds = args.seeds[:1] if args.smoke else args.seeds
 # %% [markdown]
 # ## The sentences
 #
-# The first 24 words of the docstring of each public function, class and method, once each. The
-# names of the packages are taken out: with them the task would be reading a label.
+# The data are the first 24 words of the docstring of each public function, class, and method,
+# without duplicates. The names of the packages are removed; with them, the task would be to read
+# off the label.
 
 # %%
 SOURCES = {
@@ -70,7 +71,7 @@ NAMES = {"numpy", "np", "pandas", "pd", "matplotlib", "plt", "pyplot", "sklearn"
 
 
 def sentences(places):
-    """The first words of what the public members of modules and classes document, sorted."""
+    """Returns the first words of the docstrings of public members, sorted."""
     found = set()
     for place in places:
         members = [member for name, member in inspect.getmembers(place) if name[0] != "_"]
@@ -92,7 +93,7 @@ def sentences(places):
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # some of the members are deprecated
     texts = {name: sentences(places) for name, places in SOURCES.items()}
-# A sentence that two packages share belongs to neither.
+# A sentence that occurs in two packages is left out.
 shared = {text for name in texts for text in texts[name]}
 counts = {text: sum(text in found for found in texts.values()) for text in shared}
 texts = {name: [text for text in found if counts[text] == 1] for name, found in texts.items()}
@@ -107,15 +108,16 @@ experiment.show_table(
 # %% [markdown]
 # ## Training
 #
-# Sentences, their order, and the initial weights are the same for all that are compared. As many
-# sentences of each package are for training; all others of the same number test.
+# The sentences, their order, and the initial weights are the same for all variants. The same number
+# of sentences from each package is used for training, and the others that were taken are used for
+# testing.
 
 # %%
 ALPHAS = {"plain": 0, "mixed, alpha 0.2": 0.2, "mixed, alpha 1": 1.0}
 
 
 def split(seed):
-    """Ids of words and of packages, `(x, y)` for training and for testing."""
+    """Returns the ids of words and packages, `(x, y)`, for training and for testing."""
     rng = np.random.default_rng(seed)
     parts = [rng.permutation(found)[:count] for found in texts.values()]
     few = min(args.labels, count * 2) // len(parts)
@@ -138,7 +140,7 @@ def network():
 
 
 def errors(alpha, seed):
-    """Test error (%), and negative log-likelihood (nats) of the test sentences."""
+    """Returns test error (%) and negative log-likelihood (nats) on the test sentences."""
     (x, y), (x_test, y_test) = split(seed)
     keras.utils.set_random_seed(seed)
     model = network()

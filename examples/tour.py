@@ -6,12 +6,12 @@
 # **Description:** Add mixup to a `tf.data` pipeline, train with a stock `fit`, and compare.<br>
 # **Accelerator:** None
 #
-# **What.** You have a `tf.data` pipeline and a Keras model. Here is what mixup adds to them, what
-# comes out of it, and what to watch for in `fit`.
+# **What.** You have a `tf.data` pipeline and a Keras model. This tour shows what mixup adds to
+# them, what the pipeline then yields, and what to watch for in `fit`.
 #
-# **Why.** A network trained on mixtures of examples, with labels mixed alike, memorises fewer
-# wrong labels and often does better on new examples
-# ([Zhang et al., 2017](https://arxiv.org/abs/1710.09412)).
+# **Why.** A network trained on mixtures of examples, with labels mixed in the same way, memorizes
+# fewer wrong labels and often does better on new examples ([Zhang et al.,
+# 2017](https://arxiv.org/abs/1710.09412)).
 #
 # **How long.** About a minute on two CPU cores. The data are the 1,797 handwritten digits that
 # come with scikit-learn.
@@ -34,7 +34,7 @@ epochs = 1 if args.smoke else 25
 # %% [markdown]
 # ## Your pipeline
 #
-# Images and integer class ids, shuffled and batched. None of this changes.
+# The pipeline yields images and integer class ids, shuffled and batched. None of this changes.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -54,7 +54,8 @@ val = tf.data.Dataset.from_tensor_slices((x_test, y_test)).batch(597)
 # %% [markdown]
 # ## One more line
 #
-# `apply`, after `batch`. The ids become soft labels; the structure of the elements stays the same.
+# Call `apply` after `batch`. The ids become soft labels; the structure of the elements stays the
+# same.
 
 # %%
 mix = mixup(alpha=0.2, num_classes=10, seed=0)
@@ -62,8 +63,8 @@ mixed = train.apply(mix).prefetch(2)
 print(train.element_spec, "->", mixed.element_spec, sep="\n")
 
 # %% [markdown]
-# This is what the network will see. With $\alpha$ = 0.2 most examples are nearly unmixed. Above
-# each image are the shares of its label, which are those of its pixels.
+# This is what the network will see. With $\alpha$ = 0.2, most examples are nearly unmixed. Above
+# each image are the shares of its label, which equal the shares of its pixels.
 
 # %%
 names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -72,8 +73,8 @@ experiment.show_picture(plot.show_batch(mixed, names, max_images=12), "tour_mixu
 # %% [markdown]
 # ## Labels that are partly wrong
 #
-# These digits are so easy that plain training leaves little to improve. So from here on, 40 % of
-# the training labels are replaced by random ones; the held-out labels stay true.
+# These digits are so easy that plain training leaves little to improve. From here on, 40 % of the
+# training labels are therefore replaced with random ones; the held-out labels stay true.
 
 # %%
 y_noisy, replaced = analysis.corrupt_labels(y_train, 0.4, num_classes=10, seed=0)
@@ -82,9 +83,9 @@ noisy = pipeline(y_noisy)
 # %% [markdown]
 # ## A stock `fit`
 #
-# - The loss takes soft labels: `categorical_crossentropy`, not the `sparse_` one.
-# - `SoftAccuracy` counts the share of the label that the prediction hit. `"accuracy"` would compare
-#   with the larger label only.
+# - The loss must accept soft labels: use `categorical_crossentropy`, not the `sparse_` one.
+# - `SoftAccuracy` counts the share of the label that belongs to the predicted class. `"accuracy"`
+#   would compare the prediction with the larger label only.
 # - Validation data are not mixed: `alpha=0` makes their ids one-hot and does nothing else.
 
 
@@ -118,15 +119,15 @@ for name, dataset in pipelines.items():
         dataset.prefetch(2),
         epochs=epochs,
         validation_data=val.apply(unmixed),
-        shuffle=False,  # the dataset does it; Keras would warn that it cannot
+        shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         verbose=0,
     )
 
 # %% [markdown]
 # ## Did it help?
 #
-# Training accuracy looks worse with mixup, as it should: the labels are mixed and partly wrong.
-# What counts is the accuracy on held-out digits with true labels, after the last epoch.
+# Training accuracy looks worse with mixup, as it should, because the labels are mixed and partly
+# wrong. What counts is the accuracy on held-out digits with true labels, after the last epoch.
 
 # %%
 rows = []
@@ -137,8 +138,8 @@ header = ["after the last epoch", "training accuracy (%)", "held-out accuracy (%
 experiment.show_table(experiment.table(header, rows))
 
 # %% [markdown]
-# And what the two networks do with the labels: the error on the training examples whose labels were
-# replaced is near 0 if they were memorised, and near 90 % if none of them were.
+# The next table shows what the two networks do with the labels. The error on the training examples
+# with replaced labels is near 0 if the labels were memorized, and near 90 % if none of them were.
 
 # %%
 rows = []
@@ -151,11 +152,11 @@ header = ["training error", "on true labels (%)", "on replaced labels (%)"]
 experiment.show_table(experiment.table(header, rows))
 
 # %% [markdown]
-# ## How sure are they?
+# ## How confident are they?
 #
-# Mixed labels make a network less confident. Confidence below accuracy, the bars above the
-# diagonal, is under-confidence: expect it with noisy labels, and more of it with a larger
-# $\alpha$.
+# Mixed labels make a network less confident. If its confidence is below its accuracy (the bars
+# above the diagonal), the network is underconfident. Expect that with noisy labels, and more of it
+# with a larger $\alpha$.
 
 # %%
 result = analysis.calibration(models, (x_test, y_test), verbose=0)
@@ -165,7 +166,7 @@ experiment.show_picture(result.plot(), "tour_calibration", args)
 # %% [markdown]
 # ## More
 #
-# Other methods are used the same way, and `choose` draws one of several for each example:
+# Other methods are used in the same way, and `choose` draws one of several for each example:
 
 # %%
 either = choose(mixup(0.4, num_classes=10), cutmix(1.0, num_classes=10), seed=0)
@@ -173,6 +174,6 @@ picture = plot.show_batch(train.apply(either), names, max_images=12)
 experiment.show_picture(picture, "tour_choose", args)
 
 # %% [markdown]
-# Dictionaries, sample weights, masks, several outputs, regression: `docs/data.md`. Schedules:
-# `docs/schedules.md`. Everything that `analysis` measures: `docs/analysis.md`. What is guaranteed,
-# such as the same batches for the same seed: `README.md`.
+# `docs/data.md` covers dictionaries, sample weights, masks, several outputs, and regression;
+# `docs/schedules.md` covers schedules; and `docs/analysis.md` covers everything that `analysis`
+# measures. `README.md` lists what is guaranteed, such as the same batches for the same seed.

@@ -3,18 +3,18 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
-# **Description:** mixup turns the decision boundary of a small network in the plane into a
-# slope.<br>
+# **Description:** Turn the decision boundary of a small network in the plane into a slope with
+# mixup.<br>
 # **Accelerator:** None
 #
-# **What.** Two concentric noisy circles; the inner one is class 1. The same small network is
-# trained plain, and with mixup at $\alpha$ = 0.2 and 1: on the same examples in the same order,
-# from the same weights.
+# **What.** The data are two concentric noisy circles; the inner one is class 1. The same small
+# network is trained plain, and with mixup at $\alpha$ = 0.2 and 1, on the same examples in the same
+# order, and from the same initial weights.
 #
-# **Why.** Figure 1b of [the paper](https://arxiv.org/abs/1710.09412), where all that mixup does can
-# be seen in one picture: the boundary becomes a slope.
+# **Why.** Figure 1b of [the paper](https://arxiv.org/abs/1710.09412) shows the effect of mixup in a
+# single picture: the boundary becomes a slope.
 #
-# **How long.** About half a processor minute.
+# **How long.** About half a minute of processor time.
 
 # %%
 import experiment
@@ -29,10 +29,10 @@ from sklearn.datasets import make_circles
 from keras_mixup import analysis, mixup
 
 args = experiment.flags(
-    "Figure 1b: what mixup does to a decision boundary, in two dimensions.", seed=(0, "of all")
+    "Figure 1b: what mixup does to a decision boundary, in two dimensions.", seed=(0, "random seed")
 )
 steps, pairs = (20, 50) if args.smoke else (3000, 5000)
-RADIUS = 0.4  # of the inner circle; the outer one's is 1
+RADIUS = 0.4  # of the inner circle; the outer circle has radius 1
 x, y = make_circles(600, noise=0.1, factor=RADIUS, random_state=args.seed)
 x = x.astype("float32")
 
@@ -57,7 +57,7 @@ def train(alpha):
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=args.seed)
     dataset = dataset.repeat().batch(64, drop_remainder=True)
     dataset = dataset.apply(mixup(alpha=alpha, num_classes=2, seed=args.seed)).prefetch(2)
-    # shuffle=False: the dataset does it; Keras would warn that it cannot.
+    # shuffle=False: the dataset shuffles; otherwise Keras warns that it cannot.
     model.fit(dataset, steps_per_epoch=steps, shuffle=False, verbose=0)
     return model
 
@@ -68,13 +68,16 @@ models = {name: train(alpha) for name, alpha in alphas.items()}
 # %% [markdown]
 # ## Three measures
 #
+# The experiment measures:
+#
 # - p(class 1) over the plane;
 # - between random pairs of training examples, how often a model predicts neither of their classes,
 #   and how large the gradient of its loss is;
 # - p(class 1) along a radius, from the outer circle to the inner one.
 #
-# With two classes, only a pair of one class can be missed: by a line between two points of the
-# outer circle that crosses the inner one, for instance. There the inner class *is* right.
+# With two classes, a miss is only possible between two examples of the same class, for instance
+# where a line between two points of the outer circle crosses the inner one. There, the inner class
+# *is* right.
 
 # %%
 boundary = analysis.decision_boundary(models, (x, y), verbose=0)

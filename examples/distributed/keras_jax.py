@@ -1,14 +1,16 @@
 """
 Title: Keras on JAX in two processes
-Description: Data-parallel training over processes, with `keras.distribution` and a stock `fit`.
+Description: Data-parallel training across processes with `keras.distribution` and a stock `fit`.
 Accelerator: None
 
-Every process builds the same pipeline of global batches, mix included, and Keras takes its part of
-each batch. So the seed is the same everywhere, and the mixed batches are those of one process.
+Every process builds the same pipeline of global batches, including the mix, and Keras takes the
+part of each batch that belongs to the process. The seed is therefore the same everywhere, and the
+mixed batches are those of a single process.
 
     python keras_jax.py                   # two processes on this machine
 
-On several machines, run one of these on each; the address is that of the machine of process 0:
+On several machines, run one of these commands on each. The address is that of the machine that runs
+process 0:
 
     python keras_jax.py --process 0 --coordinator A:5000
     python keras_jax.py --process 1 --coordinator A:5000
@@ -28,7 +30,7 @@ PROCESSES = 2
 ## The pipeline
 
 Batches are global: each of the two processes trains on half of every batch. Keras must know the
-size of all of them, hence `drop_remainder=True`.
+size of every batch, so `drop_remainder=True` is required.
 """
 
 
@@ -49,7 +51,7 @@ def pipeline():
 """
 ## One of the processes
 
-`keras.distribution.initialize` comes before everything else that uses JAX.
+`keras.distribution.initialize` must be called before anything else that uses JAX.
 """
 
 

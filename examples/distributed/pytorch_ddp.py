@@ -1,14 +1,16 @@
 """
 Title: PyTorch's DistributedDataParallel with two ranks
-Description: A Keras model in a PyTorch training loop, each rank with batches of its own.
+Description: A Keras model in a PyTorch training loop, where each rank has its own batches.
 Accelerator: None
 
-Each rank takes every other batch and says so with `indexed`: batch k of rank r is batch
-`r + k * ranks` of the training. So the mixed batches are those of one process.
+Each rank takes every other batch, and `indexed` tells the mix which ones these are: batch k of rank
+r is batch `r + k * ranks` of the training. The mixed batches are therefore those of a single
+process.
 
     python pytorch_ddp.py                 # two ranks on this machine
 
-On several machines, run one of these on each; the address is that of the machine of rank 0:
+On several machines, run one of these commands on each. The address is that of the machine that runs
+rank 0:
 
     python pytorch_ddp.py --rank 0 --address A:5000
     python pytorch_ddp.py --rank 1 --address A:5000
@@ -27,8 +29,8 @@ RANKS, STEPS = 2, 40
 """
 ## The pipeline
 
-All ranks shuffle alike, with the same seed, and then take turns. With `ranks=1` it is the pipeline
-of one process.
+All ranks shuffle in the same way, with the same seed, and then take turns. With `ranks=1`, this is
+the pipeline of a single process.
 """
 
 

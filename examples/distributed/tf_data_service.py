@@ -4,12 +4,12 @@ Description: A dispatcher and two workers load and mix batches for one trainer.
 Accelerator: None
 
 The workers share the batches: each loads and mixes every other one, and the trainer takes them as
-they come. A seeded `map(mix)` mixes a batch in the same way wherever it runs, so the mixed batches
-are those of one process, in another order.
+they arrive. With a seed, `map(mix)` mixes a batch in the same way wherever it runs, so the mixed
+batches are those of a single process, in a different order.
 
     python tf_data_service.py             # all four processes on this machine
 
-On several machines, run one of these on each, with the same addresses everywhere:
+On several machines, run one of these commands on each, with the same addresses everywhere:
 
     python tf_data_service.py --role dispatcher --dispatcher A:5000 --workers B:5001 C:5001
     python tf_data_service.py --role worker0    --dispatcher A:5000 --workers B:5001 C:5001
@@ -38,8 +38,8 @@ service = tf.data.experimental.service
 """
 ## The pipeline
 
-`shard(HINT, HINT)` says where the service divides the data: here between batches, before anything
-is loaded. In one process it is left out. Replace `load` by your own reading and decoding.
+`shard(HINT, HINT)` marks where the service divides the data: here between batches, before anything
+is loaded. In a single process, it is left out. Replace `load` with your own reading and decoding.
 """
 
 
@@ -92,7 +92,7 @@ def train(dispatcher):
 """
 ## The servers
 
-Dividing the data by a hint asks the dispatcher to know its workers beforehand.
+To divide the data by a hint, the dispatcher must know its workers in advance.
 """
 
 
