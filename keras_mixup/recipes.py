@@ -1,7 +1,7 @@
-"""The methods. Each is one composition of parts; the maths is in the parts.
+"""The methods. Each method is a composition of parts, and the math is in the parts.
 
-What lists the methods (the package's names, the API reference, the README, the gallery, the
-benchmark) takes them from `__all__`, in its order.
+Everything that lists the methods (the names in the package, the API reference, the README, the
+gallery and the benchmark) takes them from `__all__`, in that order.
 """
 
 from __future__ import annotations
@@ -51,41 +51,41 @@ def mixup(
         x~ = lam x_i + (1 - lam) x_j
         y~ = lam y_i + (1 - lam) y_j,    lam ~ Beta(alpha, alpha)
 
-    Differs from the paper: lam is drawn per example unless `per_batch` is set, and no example is
-    its own partner.
+    Differences from the paper: lam is drawn per example unless `per_batch` is set, and no example
+    is its own partner.
 
     Args:
-        alpha: concentration of the Beta, >= 0, or a schedule of it; 0 is off. Default 0.2, as in
-            Keras and in the paper's ImageNet runs; the paper took 1 for CIFAR and 8 to 32 for
-            corrupted labels.
+        alpha: concentration of the Beta distribution, >= 0, or a schedule of it; 0 disables mixing.
+            Default 0.2, as in Keras and in the paper's ImageNet runs. The paper used 1 for CIFAR
+            and 8 to 32 for corrupted labels.
         num_classes: number of classes if labels are integer ids; with several outputs, a structure
-            like y's. None for float labels.
-        seed: an integer for reproducible draws, None for fresh ones.
-        per_batch: one lam for the whole batch, as in the paper's code.
-        probability: chance that an example (with `per_batch`, a batch) is mixed, in [0, 1], or a
-            schedule of it.
-        pairing: who is mixed with whom inside a batch, a part from `keras_mixup.pairing` or a
-            function; None is `pairing.Rotation()`, and the pairs themselves for datasets of pairs.
-        keep: names of entries of x or y left as they are, such as ids and file names.
-        dtype: what uint8 inputs are returned in; None is float32, "uint8" rounds to nearest.
+            like that of y. None for float labels.
+        seed: an integer for reproducible draws, or None for fresh draws.
+        per_batch: whether one lam is drawn for the whole batch, as in the paper's code.
+        probability: probability that an example (with `per_batch`, a batch) is mixed, in [0, 1], or
+            a schedule of it.
+        pairing: how partners are chosen within a batch, as a part from `keras_mixup.pairing` or a
+            function. None is `pairing.Rotation()`; in datasets of pairs, None uses the pairs.
+        keep: names of entries of x or y that are left unchanged, such as ids and file names.
+        dtype: dtype in which uint8 inputs are returned. None is float32; "uint8" rounds to nearest.
         data_format: "channels_last" or "channels_first"; needed for masks and boxes.
 
     Returns:
         A `Mix`, for `ds.batch(n).apply(mix)` or `ds.batch(n).map(mix)`. With a seed, `apply` gives
-        bit-identical batches whatever the parallelism, and every epoch differs; `map` mixes the
-        same batch in the same way, in any order. The iterators of both can be saved and restored,
-        that of `map` only with a seed.
+        bit-identical batches regardless of parallelism, and every epoch differs, while `map` always
+        mixes the same batch in the same way, in any order. The iterators of both can be saved and
+        restored; that of `map` only with a seed.
 
     Raises:
-        TypeError, ValueError: an argument outside its allowed values; when the dataset is built,
-            an element that cannot be mixed, with the rule that it breaks.
+        TypeError, ValueError: if an argument is outside its allowed values, or, when the dataset is
+            built, if an element cannot be mixed. The message states the rule that is violated.
 
     Example:
         >>> train = ds.shuffle(50_000).batch(128).apply(mixup(0.2, num_classes=10, seed=0))
         >>> train.element_spec[1].shape
         TensorShape([None, 10])
 
-        By hand, 3/4 of the first example and 1/4 of the second:
+        A plan made by hand, with 3/4 of the first example and 1/4 of the second:
 
         >>> plan = Plan(partner=[1, 0], lam=np.float32([0.75, 0.75]))
         >>> x, y = mixup(num_classes=2).apply_plan((np.float32([[0], [8]]), np.arange(2)), plan)
@@ -119,22 +119,22 @@ def regmixup(
     dtype: Any = None,
     data_format: str = "channels_last",
 ) -> Mix:
-    """RegMixup: the clean batch and its mixup twin in one batch; B rows become 2 B.
+    """RegMixup: the clean batch and its mixup twin in one batch, so that B rows become 2 B.
 
         loss = 1/2 loss(x, y) + 1/2 loss(x~, y~),    x~, y~ from mixup
 
-    The mean over the batch is the paper's sum with eta = 1, up to the factor 1/2.
+    The mean over the batch equals the paper's sum with eta = 1, up to the factor 1/2.
 
     Args:
-        alpha: concentration of the Beta. Default 20, the paper's for CIFAR-10; it took 10 for
-            CIFAR-100.
+        alpha: concentration of the Beta distribution. Default 20, the paper's value for CIFAR-10;
+            it used 10 for CIFAR-100.
         num_classes, seed, per_batch, probability, pairing, keep, dtype, data_format: as in `mixup`.
 
     Returns:
-        A `Mix`, used as in `mixup`. For a twin of another method: `WithClean(cutmix(...))`.
+        A `Mix`, used as in `mixup`. For other methods, use `WithClean(cutmix(...))`.
 
     Raises:
-        TypeError, ValueError: as `mixup`.
+        TypeError, ValueError: as in `mixup`.
 
     Example:
         >>> train = ds.batch(4).apply(regmixup(num_classes=10, seed=0))
@@ -170,34 +170,37 @@ def manifold_mixup(
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
 ) -> Mix:
-    """Manifold Mixup: mixup of the outputs of a layer inside the model.
+    """Manifold Mixup: mixup applied to the outputs of a layer inside the model.
 
         h_k~ = lam h_k(x_i) + (1 - lam) h_k(x_j)
         y~   = lam y_i + (1 - lam) y_j,    lam ~ Beta(alpha, alpha)
 
-    h_k(x) is the output of layer k, drawn uniformly from `layers` for each batch; what follows the
-    layer continues with h_k~. Gradients flow through the layers before it. Mixing happens in a
-    model made by `wrap`; the pipeline mixes the labels and leaves x as it is, of whatever dtype.
+    h_k(x) is the output of layer k, and k is drawn uniformly from `layers` for each batch. The
+    layers after it continue with h_k~. Gradients flow through the layers before it. Mixing happens
+    in a model made by `wrap`; the pipeline mixes the labels and leaves x unchanged, whatever its
+    dtype.
 
-    Differs from the paper: no example is its own partner.
+    Difference from the paper: no example is its own partner.
 
     Args:
-        alpha: concentration of the Beta, >= 0; 0 is off. Default 2, the paper's for CIFAR and SVHN;
-            it took 0.2 for Tiny-ImageNet, where 2 was harmful.
-        layers: names of layers whose outputs may be mixed, and "input" for the inputs. A layer of a
-            nested model goes by its path, "backbone/conv4". In a model of your own class: names of
-            `MixPoint` objects. The paper did best with the input and the first stages. Take the
-            outputs of residual blocks, not layers inside them.
+        alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 2, the
+            paper's value for CIFAR and SVHN; it used 0.2 for Tiny-ImageNet, where 2 was harmful.
+        layers: names of the layers that may be mixed at their outputs, and "input" for the inputs.
+            A layer of a nested model is given by its path, such as "backbone/conv4". In a model of
+            your own class, these are the names of `MixPoint` objects. In the paper, the input and
+            the first stages worked best. Use the outputs of residual blocks, not layers inside
+            them.
         num_classes, seed, probability, pairing: as in `mixup`.
-        per_batch: one lam for the whole batch, as in the paper; False draws one for each example.
+        per_batch: whether one lam is drawn for the whole batch, as in the paper; False draws one
+            per example.
 
     Returns:
         A `Mix`, for `ds.batch(n).apply(mix)` and `mix.wrap(model)`. Elements become
-        `({"x": x, ...}, y)`, which the wrapped model takes. Not for pairs.
+        `({"x": x, ...}, y)`, which the wrapped model accepts. Pairs are not supported.
 
     Raises:
-        TypeError, ValueError: as `mixup`. With "input" among the layers, inputs that cannot be
-            mixed, such as ids of tokens.
+        TypeError, ValueError: as in `mixup`. Inputs that cannot be mixed, such as token ids, are
+            refused if "input" is among the layers.
 
     Example:
         >>> import keras
@@ -239,28 +242,30 @@ def remix(
     dtype: Any = None,
     data_format: str = "channels_last",
 ) -> Mix:
-    """Remix: mixup for imbalanced classes, whose label goes to the minority class.
+    """Remix: mixup for imbalanced classes, with labels that favor the minority class.
 
         x~ = lam x_i + (1 - lam) x_j
         y~ = s y_i + (1 - s) y_j,    s = 0, 1 or lam; see `label_share.Remix`
 
     Args:
-        class_counts: training examples of every class, in the order of the classes, > 0.
-        alpha: concentration of the Beta, >= 0. Default 1, as in the paper.
-        kappa: ratio of counts from which on a class is the minority, >= 1. Default 3, the paper's.
-        tau: largest share that gives way to the minority, in [0, 1]. Default 0.5, the paper's.
+        class_counts: number of training examples of each class, in the order of the classes, > 0.
+        alpha: concentration of the Beta distribution, >= 0. Default 1, as in the paper.
+        kappa: ratio of counts from which the smaller class is a minority, >= 1. Default 3, as in
+            the paper.
+        tau: largest share that gives way to the minority, in [0, 1]. Default 0.5, as in the paper.
         num_classes, seed, per_batch, probability, pairing, keep, dtype, data_format: as in `mixup`.
 
     Returns:
-        A `Mix`, used as in `mixup`. y must be one output of classes.
+        A `Mix`, used as in `mixup`. y must be a single output of classes.
 
     Raises:
-        TypeError, ValueError: as `mixup`; counts that are not positive, or not one per class.
+        TypeError, ValueError: as in `mixup`; also if a count is not positive, or if there is not
+            exactly one count per class.
 
     Example:
         >>> train = ds.batch(128).apply(remix([500, 100] + [20] * 8, num_classes=10, seed=0))
 
-        A quarter of class 0, which is frequent, beside class 1, which is rare:
+        A mixture of 1/4 of class 0, which is frequent, and 3/4 of class 1, which is rare:
 
         >>> plan = Plan(partner=[1, 0], lam=np.float32([0.25, 0.25]))
         >>> x, y = np.float32([[0], [8]]), np.arange(2)
@@ -295,21 +300,23 @@ def cmixup(
     dtype: Any = None,
     data_format: str = "channels_last",
 ) -> Mix:
-    """C-Mixup: mixup for regression, with partners drawn by the closeness of their targets.
+    """C-Mixup: mixup for regression, in which partners with close targets are more likely.
 
         P(j | i) proportional to exp(-||y_i - y_j||^2 / (2 bandwidth^2)),    j != i
 
     Args:
-        alpha: concentration of the Beta, >= 0. Default 2, the paper's for most data sets.
-        bandwidth: of the kernel, > 0, in the units of y. The paper took 0.05 to 20, depending on
-            the data set.
+        alpha: concentration of the Beta distribution, >= 0. Default 2, the paper's value for most
+            datasets.
+        bandwidth: bandwidth of the kernel, > 0, in the units of y. The paper used 0.05 to 20,
+            depending on the dataset.
         seed, per_batch, probability, keep, dtype, data_format: as in `mixup`.
 
     Returns:
-        A `Mix`, used as in `mixup`, for batches with one float output. Not for pairs.
+        A `Mix`, used as in `mixup`, for batches with one float output. Pairs are not supported.
 
     Raises:
-        TypeError, ValueError: as `mixup`; targets that are ids, or several outputs.
+        TypeError, ValueError: as in `mixup`; also if the targets are ids, or if there are several
+            outputs.
 
     Example:
         >>> targets = ds.map(lambda x, y: (x, tf.cast(y, tf.float32)))
@@ -342,39 +349,40 @@ def cutmix(
     data_format: str = "channels_last",
     bounding_box_format: str | None = None,
 ) -> Mix:
-    """CutMix: a box of one image is pasted into another; labels get the shares of the pixels.
+    """CutMix: pastes a box from one image into another and weights labels by the share of pixels.
 
         x~ = (1 - M) x_i + M x_j
         y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
 
-    M is a box of sides (H, W) sqrt(1 - lam), lam ~ Beta(alpha, alpha), with a centre uniform in the
-    image, clipped at the border. s is counted after rounding and clipping, so that the label is
-    exactly the share of the pixels.
+    M is a box with sides (H, W) sqrt(1 - lam), where lam ~ Beta(alpha, alpha). Its center is
+    uniform in the image, and the box is clipped at the border. s is counted after rounding and
+    clipping, so that the label is exactly the share of the pixels.
 
-    Differs from the paper: lam and box are drawn per example (`per_batch` shares lam, not the
-    centre), and no example is its own partner. With `probability` 1 every example gets a box; the
-    paper used 0.5 on CIFAR.
+    Differences from the paper: lam and the box are drawn per example (`per_batch` shares lam but
+    not the center), and no example is its own partner. With `probability` 1, every example gets a
+    box; the paper used 0.5 on CIFAR.
 
     Args:
-        alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
+        alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in the
+            paper.
         num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
-        dtype: what uint8 images are returned in; None leaves them uint8.
+        dtype: dtype in which uint8 images are returned; None keeps uint8.
         data_format: "channels_last" for images `[B, H, W, C]` and videos `[B, T, H, W, C]`;
             "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. A video
             has the same box in every frame.
-        bounding_box_format: of the bounding boxes in y, which are cut: one of Keras's, such as
-            "xyxy", "rel_xyxy" or "xywh".
+        bounding_box_format: format of the bounding boxes in y, which are cut. One of Keras's
+            formats, such as "xyxy", "rel_xyxy" or "xywh".
 
     Returns:
         A `Mix`, used as in `mixup`.
 
     Raises:
-        TypeError, ValueError: as `mixup`; inputs that are neither images nor videos.
+        TypeError, ValueError: as in `mixup`; also if inputs are neither images nor videos.
 
     Example:
         >>> train = ds.batch(128).apply(cutmix(num_classes=10, seed=0))
 
-        By hand, a quarter of the image 1 in the upper left corner of the image 0:
+        A plan made by hand: 1/4 of image 1 in the upper left corner of image 0:
 
         >>> x = np.float32([np.zeros((2, 2, 1)), np.ones((2, 2, 1))])
         >>> plan = Plan([1, 0], np.float32([0.75, 0.75]), np.zeros((2, 8), "int32"))
@@ -411,17 +419,18 @@ def cutmix_minmax(
     data_format: str = "channels_last",
     bounding_box_format: str | None = None,
 ) -> Mix:
-    """CutMix with bounds on the box, which is never a sliver and never nearly the whole image.
+    """CutMix with bounds on the sides of the box, which keep it from being a sliver or too large.
 
         x~ = (1 - M) x_i + M x_j
         y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
 
-    The sides of the box M are independent, uniform on the whole numbers of pixels from low to high
-    times the image's; its place is uniform among those wholly inside the image.
+    The sides of the box M are independent. Each is uniform on the whole numbers of pixels from low
+    to high times the image's side. The place of the box is uniform among all places wholly inside
+    the image.
 
     Args:
-        low, high: bounds on the sides, as fractions of the image's, 0 <= low <= high <= 1. timm has
-            no defaults, and calls 0.2 to 0.3 and 0.8 to 0.9 typical.
+        low, high: bounds on the sides, as fractions of the image's sides, 0 <= low <= high <= 1.
+            timm has no defaults, and calls 0.2 to 0.3 and 0.8 to 0.9 typical.
         num_classes, seed, probability, pairing, keep: as in `mixup`.
         dtype, data_format, bounding_box_format: as in `cutmix`.
 
@@ -429,7 +438,7 @@ def cutmix_minmax(
         A `Mix`, used as in `mixup`.
 
     Raises:
-        TypeError, ValueError: as `cutmix`; bounds out of order.
+        TypeError, ValueError: as in `cutmix`; also if low is larger than high.
 
     Example:
         >>> train = ds.batch(128).apply(cutmix_minmax(0.3, 0.7, num_classes=10, seed=0))
@@ -463,28 +472,29 @@ def resizemix(
     dtype: Any = None,
     data_format: str = "channels_last",
 ) -> Mix:
-    """ResizeMix: the whole partner, made small, is pasted into the image.
+    """ResizeMix: the whole partner is scaled down and pasted into the original.
 
         x~ = (1 - M) x_i + M resize(x_j)
         y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
 
-    M is a box of sides (H, W) tau, tau ~ U(low, high), rounded to whole pixels, at a place uniform
-    among those wholly inside the image.
+    M is a box with sides (H, W) tau, where tau ~ U(low, high), rounded to whole pixels. Its place
+    is uniform among all places wholly inside the image.
 
-    Differs from the paper: no example is its own partner.
+    Difference from the paper: no example is its own partner.
 
     Args:
         low, high: bounds on the scale tau, 0 <= low <= high <= 1. Defaults 0.1 and 0.8, as in the
             paper.
         num_classes, seed, probability, pairing, keep: as in `mixup`.
-        per_batch: one tau for the whole batch; the place differs from example to example.
-        dtype, data_format: as in `cutmix`; uint8 is rounded to nearest.
+        per_batch: whether one tau is drawn for the whole batch; the places of the boxes differ.
+        dtype, data_format: as in `cutmix`; uint8 values are rounded to nearest.
 
     Returns:
         A `Mix`, used as in `mixup`.
 
     Raises:
-        TypeError, ValueError: as `cutmix`; bounds out of order; bounding boxes.
+        TypeError, ValueError: as in `cutmix`; also if low is larger than high, or if y contains
+            bounding boxes.
 
     Example:
         >>> train = ds.batch(128).apply(resizemix(num_classes=10, seed=0))
@@ -517,21 +527,23 @@ def fmix(
     dtype: Any = None,
     data_format: str = "channels_last",
 ) -> Mix:
-    """FMix: a mask of random shapes, cut from low-frequency noise.
+    """FMix: a mask of random shapes, made by thresholding low-frequency noise.
 
         x~ = M x_i + (1 - M) x_j
         y~ = s y_i + (1 - s) y_j,    s = (pixels of M) / (H W)
 
-    M holds the round(lam H W) highest pixels of a landscape Re(ifft2(z a)), with complex Gaussian z
-    and a = max(f, 1 / max(H, W))^-decay, f the radius of the frequency; lam ~ Beta(alpha, alpha).
+    M selects the round(lam H W) highest pixels of a random landscape Re(ifft2(z a)). Here z is
+    complex Gaussian noise, a = max(f, 1 / max(H, W))^-decay, f is the radius of the frequency, and
+    lam ~ Beta(alpha, alpha).
 
-    Differs from the paper: lam and mask are drawn per example (`per_batch` shares lam, not the
-    mask), and no example is its own partner.
+    Differences from the paper: lam and the mask are drawn per example (`per_batch` shares lam but
+    not the mask), and no example is its own partner.
 
     Args:
-        alpha: concentration of the Beta, >= 0; 0 is off. Default 1, as in the paper.
-        decay: how fast high frequencies fall off, >= 0; more is smoother. Default 3, as in the
+        alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in the
             paper.
+        decay: how fast high frequencies fall off, >= 0; larger values give smoother shapes. Default
+            3, as in the paper.
         num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
         dtype, data_format: as in `cutmix`.
 
@@ -539,7 +551,7 @@ def fmix(
         A `Mix`, used as in `mixup`.
 
     Raises:
-        TypeError, ValueError: as `cutmix`; bounding boxes.
+        TypeError, ValueError: as in `cutmix`; also if y contains bounding boxes.
 
     Example:
         >>> train = ds.batch(128).apply(fmix(num_classes=10, seed=0))
@@ -569,27 +581,27 @@ def specmix(
     keep: Sequence[str] = (),
     dtype: Any = None,
 ) -> Mix:
-    """SpecMix: bands of time and of frequency of another spectrogram.
+    """SpecMix: bands of time and of frequency are replaced with those of another spectrogram.
 
         x~ = (1 - M) x_i + M x_j
         y~ = s y_i + (1 - s) y_j,    s = 1 - (cells of M) / (T F)
 
-    M is the union of 0, 1 or 2 bands of times and 0, 1 or 2 bands of frequencies, each number
-    equally likely. Each band is round(ratio T) or round(ratio F) wide, at a uniform place. One
-    example in nine has no band.
+    M is the union of 0, 1 or 2 bands of time and 0, 1 or 2 bands of frequency, with each number
+    equally likely. Each band is round(ratio T) or round(ratio F) wide, and its place is uniform.
+    One example in nine has no band.
 
     Args:
         ratio: width of a band as a fraction of its axis, in [0, 1]. Default 0.3, as in the authors'
-            code; they took 0.7 for acoustic scenes.
+            code; they used 0.7 for acoustic scenes.
         num_classes, seed, probability, pairing, keep: as in `mixup`.
-        dtype: what uint8 inputs are returned in; None leaves them uint8.
+        dtype: dtype in which uint8 inputs are returned; None keeps uint8.
 
     Returns:
         A `Mix`, used as in `mixup`, for spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time,
         axis 2 is frequency.
 
     Raises:
-        TypeError, ValueError: as `mixup`; inputs of another rank.
+        TypeError, ValueError: as in `mixup`; also if an input has a different rank.
 
     Example:
         >>> train = ds.batch(128).apply(specmix(num_classes=10, seed=0))

@@ -1,9 +1,9 @@
-"""The lists of all methods, made from the cards: the README's table and the gallery of `index.md`.
+"""Generates the lists of all methods from the cards: the README's table and `index.md`'s gallery.
 
     python docs/methods/lists.py
 
-A card says in its second line what the partner gives and what the method is for. The order is that
-of `keras_mixup.recipes.__all__`, and `choose` comes last.
+The second line of each card says what is taken from the partner and what the method is for. The
+order is that of `keras_mixup.recipes.__all__`, followed by `choose`.
 """
 
 import os
@@ -20,13 +20,13 @@ LIST = "<!-- {}, made by docs/methods/lists.py -->\n{}\n<!-- end -->"
 
 
 def cards():
-    """`(name, title, what the partner gives, what it is for)` of each."""
+    """Yields `(name, title, what is taken from the partner, what it is for)` for each card."""
     for name in [*recipes.__all__, "choose"]:
         yield name, *SUMMARY.match((CARDS / f"{name}.md").read_text()).groups()
 
 
 def table():
-    """Rows of Markdown, for the README."""
+    """Returns the table of the README as Markdown."""
     rows = ["| | From the partner | For |", "|---|---|---|"]
     for name, _, gives, use in cards():
         rows.append(f"| [`{name}`](docs/methods/{name}.md) | {gives} | {use} |")
@@ -34,7 +34,7 @@ def table():
 
 
 def gallery():
-    """Pictures with captions, and the order of the pages."""
+    """Returns the gallery as Markdown: pictures with captions, and the table of contents."""
     items = [
         f"- [![{title}](thumbnails/{name}.png)]({name}.md)\n\n"
         f"  [{title}]({name}.md): {gives}. {use[0].upper()}{use[1:]}."
@@ -48,7 +48,7 @@ def gallery():
 
 
 def pages():
-    """`(path, text)` of each page that has a list, with the list as the cards have it."""
+    """Yields `(path, text)` for each page that contains a list, with the list up to date."""
     for path, name, made in (
         (CARDS.parents[1] / "README.md", "methods", table()),
         (CARDS / "index.md", "gallery", gallery()),

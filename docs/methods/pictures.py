@@ -1,13 +1,13 @@
-"""Pictures of the methods: one for each card, thumbnails of them, and a gallery of all.
+"""Draws the pictures of the methods: one per card, its thumbnail, and a gallery of all methods.
 
-    python docs/methods/pictures.py             # every picture, beside this file
+    python docs/methods/pictures.py             # every picture, next to this file
     python docs/methods/pictures.py fmix        # one of them, and its thumbnail
     python docs/methods/pictures.py gallery     # the picture of the README
 
-The images are the two that come with scikit-learn, cut to squares and scaled to 128 pixels; the
-spectrograms are computed here, of a chirp and of noise. C-Mixup is shown by the targets of its
-partners, on scikit-learn's diabetes table; Manifold Mixup by a network and what one layer returns.
-The bar under an image is its label.
+The images are the two that come with scikit-learn, cropped to squares and resized to 128 pixels.
+The spectrograms are computed in this script, from a chirp and from noise. C-Mixup is shown by the
+targets of the partners, on scikit-learn's diabetes data. Manifold Mixup is shown by a network and
+the outputs of one of its layers. The bar under an image is its label.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from sklearn.datasets import load_diabetes, load_sample_image
 import keras_mixup as km
 
 EXAMPLES = 4
-# With a seed whose examples show what the method does; `seed=0` for those not named here.
-# alpha = 1 for mixup too: with its default of 0.2 most examples look like one of the two.
+# Each seed is chosen so that the examples show what the method does. Methods that are not listed
+# here use `seed=0`. mixup uses alpha = 1, because with its default of 0.2 most examples look like
+# one of the two images.
 ARGUMENTS = {
     "mixup": {"alpha": 1.0, "seed": 1, "dtype": "uint8"},
     "cutmix_minmax": {"seed": 6},
@@ -40,17 +41,17 @@ ARGUMENTS = {
 METHODS = {
     name: getattr(km, name)(**ARGUMENTS.get(name, {"seed": 0}))
     for name in km.recipes.__all__
-    if name not in ("cmixup", "manifold_mixup")  # drawn in their own way, below
+    if name not in ("cmixup", "manifold_mixup")  # drawn by their own functions, below
 }
 METHODS["choose"] = km.choose(km.mixup(1.0, dtype="uint8"), km.cutmix(), None, seed=37)
-# Which of the four examples is shown where there is room for one.
+# Index of the example that is shown if there is room for only one of the four.
 BEST = {"specmix": 3, "regmixup": 1}
 NOTES = {"regmixup": " (and the original)", "remix": " (flower is rare)"}
-COLORS = "#0072B2", "#E69F00"  # of the original's class and of the partner's
+COLORS = "#0072B2", "#E69F00"  # for the original's class and the partner's class
 
 
 def photographs():
-    """The temple and the flower, uint8 `[128, 128, 3]` each."""
+    """Returns the temple and the flower, uint8 `[128, 128, 3]` each."""
 
     def square(name, left):
         image = load_sample_image(name)
@@ -63,13 +64,13 @@ def photographs():
 
 
 def spectrograms():
-    """A rising chirp with two harmonics, and noise like surf: decibels, float32 `[T, F]` each."""
+    """Returns a rising chirp with two harmonics, and surf-like noise: float32 `[T, F]`, in dB."""
     rate = 8000
     time = np.arange(2 * rate) / rate
     phase = 2 * np.pi * (200 * time + 250 * time**2)
     chirp = np.sin(phase) + 0.5 * np.sin(2 * phase) + 0.25 * np.sin(3 * phase)
     rng = np.random.default_rng(0)
-    # Louder and softer twice a second, and dull: a moving average takes the high tones out.
+    # The loudness rises and falls twice per second. A moving average removes the high tones.
     surf = np.convolve(rng.normal(size=time.size), np.ones(6) / 6, "same")
     surf *= 0.6 + 0.5 * np.sin(2 * np.pi * 2 * time)
     hiss = 0.003 * rng.normal(size=time.size)
@@ -82,7 +83,7 @@ def spectrograms():
 
 
 def mixed(mix, original, partner):
-    """Four examples and the original's share of their labels: the pair four times, as streams."""
+    """Mixes four copies of the pair; returns the images and the original's share of each label."""
     labels = np.eye(2, dtype="float32")
     first, second = (
         (np.stack([x] * EXAMPLES), np.stack([y] * EXAMPLES))
@@ -90,12 +91,12 @@ def mixed(mix, original, partner):
     )
     x, y = (tensor.numpy() for tensor in mix(first, second))
     if len(x) > EXAMPLES:
-        x, y = x[:EXAMPLES], y[:EXAMPLES]  # clean and mixed in turns
+        x, y = x[:EXAMPLES], y[:EXAMPLES]  # clean and mixed examples alternate
     return x, y[:, 0]
 
 
 def draw_example(axes, image, limits):
-    """An image, or a spectrogram with time to the right."""
+    """Draws an image, or a spectrogram with time on the horizontal axis."""
     axes.set_xticks([])
     axes.set_yticks([])
     if image.ndim == 2:
@@ -108,7 +109,7 @@ def draw_example(axes, image, limits):
 
 
 def draw_label(axes, share):
-    """The label as a bar: the original's class from the left, the partner's from the right."""
+    """Draws the label as a bar: the original's class on the left, the partner's on the right."""
     bar = axes.inset_axes([0, -0.09, 1, 0.06])
     bar.set_axis_off()
     bar.margins(0)
@@ -117,18 +118,18 @@ def draw_label(axes, share):
 
 
 def sources(method):
-    """The names of the two examples, and the examples."""
+    """Returns the names of the two examples, and the examples."""
     found = spectrograms() if method == "specmix" else photographs()
     return list(found), list(found.values())
 
 
 def limits_of(pair):
-    """The range of the values of both."""
+    """Returns the smallest and the largest value in both examples."""
     return min(np.min(image) for image in pair), max(np.max(image) for image in pair)
 
 
 def draw(method, folder):
-    """Write the picture of one method, and its thumbnail."""
+    """Writes the picture of one method, and its thumbnail."""
     names, pair = sources(method)
     x, shares = mixed(METHODS[method], *pair)
     frequent, rare = (" (frequent)", " (rare)") if method == "remix" else ("", "")
@@ -151,7 +152,7 @@ def draw(method, folder):
 
 
 def draw_thumbnail(method, x, shares, limits, path):
-    """Four examples of a choice and of RegMixup, one of all others."""
+    """Writes a thumbnail: four examples for `choose` and RegMixup, one for every other method."""
     shown = range(4) if method in ("choose", "regmixup") else [BEST.get(method, 0)]
     columns = 2 if len(shown) > 1 else 1
     figure = Figure(figsize=(2, 2.2), dpi=120, layout="constrained")
@@ -163,7 +164,7 @@ def draw_thumbnail(method, x, shares, limits, path):
 
 
 def draw_gallery(path):
-    """Write the picture of the README: original, partner, and one example of each method."""
+    """Writes the picture of the README: original, partner, and one example of each method."""
     figure = Figure(figsize=(9.6, 4.7), dpi=100, layout="constrained")
     names, pair = sources("mixup")
     cells = [
@@ -187,7 +188,7 @@ def draw_gallery(path):
 
 
 def draw_partners(folder):
-    """C-Mixup: the target of the partner against the target of the original."""
+    """Writes the picture of C-Mixup: the partner's target plotted against the original's target."""
     data = load_diabetes()
     x, y = data.data.astype("float32"), data.target.astype("float32")
     figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
@@ -199,7 +200,7 @@ def draw_partners(folder):
         ("", km.cmixup(bandwidth=20.0)),
     ]
     for axes, (title, mix) in zip(grid, mixes):
-        # All of the table as one batch, in an order that says nothing.
+        # The whole table as one batch, in random order.
         order = np.random.default_rng(0).permutation(len(y))
         partner = mix.draw_plan((x[order], y[order]), seed=(1, 2)).partner.numpy()
         style = {"ms": 3, "alpha": 0.5, "color": "#0072B2", "markeredgewidth": 0}
@@ -218,7 +219,7 @@ def draw_partners(folder):
 
 
 def edges():
-    """A network of one stage with a fixed filter: how much the brightness changes."""
+    """Returns a network of one stage with a fixed filter that measures changes in brightness."""
     kernel = np.zeros((3, 3, 3, 2), "float32")
     kernel[1, 0, :, 0], kernel[1, 2, :, 0] = -1, 1
     kernel[0, 1, :, 1], kernel[2, 1, :, 1] = -1, 1
@@ -232,10 +233,10 @@ def edges():
 
 
 def draw_manifold(folder):
-    """The network with its points, and one batch mixed behind the first stage."""
+    """Writes the picture of Manifold Mixup: a network, and a batch mixed after the first stage."""
     sources = photographs()
     x = np.stack(list(sources.values()))
-    # With this seed stage1 is drawn, and row 0 is the temple with some of the flower.
+    # With this seed, stage1 is drawn, and row 0 is the temple mixed with some of the flower.
     manifold = km.manifold_mixup(layers=("input", "stage1"), seed=8)
     (sent, y) = manifold(x, np.eye(2, dtype="float32"))
     model = edges()
@@ -283,7 +284,7 @@ def draw_manifold(folder):
 
 
 def main():
-    """Draw the pictures asked for."""
+    """Draws the requested pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("methods", nargs="*", help="all, and the gallery, by default")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""`choose`, `WithClean` and `in_model`: mixes made of other mixes."""
+"""`choose`, `WithClean` and `in_model`: mixes made from other mixes."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ def choose(
     per_batch: bool = False,
     seed: int | None = None,
 ) -> Mix:
-    """One of several mixes, or none, drawn for every example.
+    """Applies one of several mixes, or none, drawn for every example.
 
-    With probability weights[k] / sum(weights), example i is mixed by `mixes[k]`. A choice can be a
-    member of another choice.
+    Each example is mixed by `mixes[k]` with probability weights[k] / sum(weights). A choice can be
+    a member of another choice.
 
     Args:
-        *mixes: what `mixup`, `cutmix`, `Mix` or `choose` returned; None leaves the example as it
-            is. Their `num_classes`, `keep`, `data_format` and `bounding_box_format` must agree
-            where they are given.
+        *mixes: what `mixup`, `cutmix`, `Mix` or `choose` returns; None leaves the example
+            unchanged. Their `num_classes`, `keep`, `data_format` and `bounding_box_format` must
+            agree where they are given.
         weights: one number >= 0 per mix, with a positive sum; None means equal weights.
-        per_batch: draw once for the whole batch instead of for every example.
+        per_batch: whether to draw once for the whole batch instead of once per example.
         seed: an integer for reproducible draws. The seeds of the members are not used, except that
-            a choice without a seed derives one from theirs if all of them have one.
+            a choice without a seed derives one from them if all members have one.
 
     Returns:
-        A `Mix`. uint8 images come back in the widest dtype that a member returns: float32 with
+        A `Mix`. uint8 images are returned in the widest dtype that any member returns: float32 with
         `mixup` and `cutmix`.
 
     Raises:
-        TypeError: a member that is not a mix.
-        ValueError: weights of the wrong length, negative, not finite or summing to zero; members
-            that disagree on what they are applied to.
+        TypeError: if a member is not a mix.
+        ValueError: if `weights` has the wrong length, contains negative or non-finite numbers, or
+            sums to zero; if the members disagree on `num_classes`, `keep`, `data_format` or
+            `bounding_box_format`.
 
     Example:
         >>> mix = choose(mixup(0.2, num_classes=10), cutmix(1.0, num_classes=10), None, seed=0)
@@ -72,20 +73,20 @@ def choose(
 
 
 def WithClean(mix: Mix) -> Mix:  # noqa: N802
-    """The clean batch and its mixed twin in one batch: B rows become 2 B.
+    """Puts the clean batch and its mixed twin into one batch: B rows become 2 B.
 
-    Row 2 i is example i, with a soft label; row 2 i + 1 is example i mixed. The mean of a loss over
-    such a batch is half the clean loss and half the mixed one, also on the part of it that a worker
-    gets when the batch is sharded.
+    Row 2 i is example i with a soft label, and row 2 i + 1 is example i mixed. The mean loss over
+    the batch is half the clean loss plus half the mixed loss. This also holds for each worker's
+    part when the batch is sharded.
 
     Args:
-        mix: the mix that makes the twin; a choice, for instance.
+        mix: the mix that makes the twin, which may be a choice.
 
     Returns:
         A `Mix`.
 
     Raises:
-        TypeError: an argument that is not a mix, or one that doubles the batch already.
+        TypeError: if the argument is not a mix, or if it already doubles the batch.
 
     Example:
         >>> both = WithClean(choose(mixup(1.0, num_classes=10), cutmix(num_classes=10)))
@@ -99,23 +100,25 @@ def WithClean(mix: Mix) -> Mix:  # noqa: N802
 
 
 def in_model(mix: Mix, layers: Sequence[str] = ("input",)) -> Mix:
-    """A linear mix that happens inside the model: on its inputs, or behind some of its layers.
+    """Moves a linear mix into the model: to its inputs, or to the outputs of some of its layers.
 
-    The pipeline draws everything and mixes labels and sample weights; inputs leave it as they are,
-    with a few numbers for each example. A model wrapped with `wrap` mixes by them.
+    The pipeline draws everything random and mixes labels and sample weights. It leaves the inputs
+    unchanged and adds a few numbers per example, by which a model wrapped with `wrap` does the
+    mixing.
 
     Args:
-        mix: what `mixup`, `remix`, `cmixup`, or `Mix` with a linear blend returned.
-        layers: names of layers whose outputs may be mixed, "input" for the inputs; see
-            `manifold_mixup`. One of them is drawn for each batch, uniformly.
+        mix: what `mixup`, `remix`, `cmixup`, or `Mix` with a linear blend returns.
+        layers: names of the layers that may be mixed at their outputs, and "input" for the inputs;
+            see `manifold_mixup`. One of them is drawn uniformly for each batch.
 
     Returns:
-        A `Mix`, which draws what `mix` draws. Not for pairs, `choose` or `WithClean`.
+        A `Mix` that makes the same draws as `mix`. It does not support pairs, and cannot be used in
+        `choose` or `WithClean`.
 
     Raises:
-        TypeError: what is no mix.
-        ValueError: a mix that is not linear, or whose partners come from another stream; no layer,
-            or one named twice.
+        TypeError: if the object is not a mix.
+        ValueError: if the mix is not linear, or if its partners come from another stream; if no
+            layer is named, or if one is named twice.
 
     Example:
         >>> on_device = in_model(mixup(0.2, num_classes=10, seed=0))
@@ -139,8 +142,8 @@ def _mix(value: Any) -> Mix:
 
 
 def _agreed(name: str, values: Sequence[Any], unset: Any) -> Any:
-    """The one value that the members give, or `unset`."""
-    # A data_format is given by all members or by none: its default is a statement, too.
+    """Returns the one value that the members specify, or `unset`."""
+    # For `data_format`, the default counts as given, because it is a statement about the data too.
     given = values if name == "data_format" else [value for value in values if value != unset]
     if any(value != given[0] for value in given):
         _arguments.fail(
