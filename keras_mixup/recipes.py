@@ -87,7 +87,7 @@ def mixup(
 
         A plan made by hand, with 3/4 of the first example and 1/4 of the second:
 
-        >>> plan = Plan(partner=[1, 0], lam=np.float32([0.75, 0.75]))
+        >>> plan = Plan(partner=[1, 0], lam=[0.75, 0.75])
         >>> x, y = mixup(num_classes=2).apply_plan((np.float32([[0], [8]]), np.arange(2)), plan)
         >>> x[0].numpy().tolist(), y[0].numpy().tolist()
         ([2.0], [0.75, 0.25])
@@ -267,7 +267,7 @@ def remix(
 
         A mixture of 1/4 of class 0, which is frequent, and 3/4 of class 1, which is rare:
 
-        >>> plan = Plan(partner=[1, 0], lam=np.float32([0.25, 0.25]))
+        >>> plan = Plan(partner=[1, 0], lam=[0.25, 0.25])
         >>> x, y = np.float32([[0], [8]]), np.arange(2)
         >>> x, y = remix([900, 100], num_classes=2).apply_plan((x, y), plan)
         >>> x[0].numpy().tolist(), y[0].numpy().tolist()
@@ -321,6 +321,12 @@ def cmixup(
     Example:
         >>> targets = ds.map(lambda x, y: (x, tf.cast(y, tf.float32)))
         >>> train = targets.batch(128).apply(cmixup(bandwidth=1.5, seed=0))
+
+        Partners have close targets:
+
+        >>> y = np.float32([0, 10, 0.1, 10.1])
+        >>> cmixup(bandwidth=0.1).draw_plan((y, y), seed=(1, 2)).partner.numpy()
+        array([2, 3, 0, 1], dtype=int32)
 
     References:
         Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775.
@@ -385,7 +391,7 @@ def cutmix(
         A plan made by hand: 1/4 of image 1 in the upper left corner of image 0:
 
         >>> x = np.float32([np.zeros((2, 2, 1)), np.ones((2, 2, 1))])
-        >>> plan = Plan([1, 0], np.float32([0.75, 0.75]), np.zeros((2, 8), "int32"))
+        >>> plan = Plan([1, 0], [0.75, 0.75], np.zeros((2, 8), int))
         >>> x, y = cutmix(num_classes=2).apply_plan((x, np.arange(2)), plan)
         >>> x[0, :, :, 0].numpy().tolist(), y[0].numpy().tolist()
         ([[1.0, 0.0], [0.0, 0.0]], [0.75, 0.25])
@@ -443,6 +449,19 @@ def cutmix_minmax(
     Example:
         >>> train = ds.batch(128).apply(cutmix_minmax(0.3, 0.7, num_classes=10, seed=0))
 
+        The box has half the height and half the width:
+
+        >>> x = np.float32([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
+        >>> plan = Plan(partner=[1, 0], lam=[0.75, 0.75], seed=np.zeros((2, 8), int))
+        >>> x, y = cutmix_minmax(0.5, 0.5, num_classes=2).apply_plan((x, np.arange(2)), plan)
+        >>> x[0, :, :, 0].numpy().astype(int)
+        array([[1, 1, 0, 0],
+               [1, 1, 0, 0],
+               [0, 0, 0, 0],
+               [0, 0, 0, 0]])
+        >>> y[0].numpy().tolist()
+        [0.75, 0.25]
+
     References:
         timm's `cutmix_minmax`; CutMix: Yun et al., 2019, arXiv:1905.04899.
     """
@@ -498,6 +517,19 @@ def resizemix(
 
     Example:
         >>> train = ds.batch(128).apply(resizemix(num_classes=10, seed=0))
+
+        A quarter of the pixels shows the whole partner:
+
+        >>> x = np.float32([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
+        >>> plan = Plan(partner=[1, 0], lam=[0.75, 0.75], seed=np.zeros((2, 8), int))
+        >>> x, y = resizemix(num_classes=2).apply_plan((x, np.arange(2)), plan)
+        >>> x[0, :, :, 0].numpy().astype(int)
+        array([[1, 1, 0, 0],
+               [1, 1, 0, 0],
+               [0, 0, 0, 0],
+               [0, 0, 0, 0]])
+        >>> y[0].numpy().tolist()
+        [0.75, 0.25]
 
     References:
         Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
@@ -556,6 +588,14 @@ def fmix(
     Example:
         >>> train = ds.batch(128).apply(fmix(num_classes=10, seed=0))
 
+        A quarter of the 16 pixels comes from the partner:
+
+        >>> x = np.float32([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
+        >>> plan = Plan(partner=[1, 0], lam=[0.75, 0.75], seed=np.zeros((2, 8), int))
+        >>> x, y = fmix(num_classes=2).apply_plan((x, np.arange(2)), plan)
+        >>> int(np.sum(x[0])), y[0].numpy().tolist()
+        (4, [0.75, 0.25])
+
     References:
         Harris, Marcu, Painter, Niranjan, Prügel-Bennett, Hare, 2020, arXiv:2002.12047.
     """
@@ -605,6 +645,19 @@ def specmix(
 
     Example:
         >>> train = ds.batch(128).apply(specmix(num_classes=10, seed=0))
+
+        Half of the times and half of the frequencies come from the partner:
+
+        >>> x = np.float32([np.zeros((4, 4)), np.ones((4, 4))])
+        >>> plan = Plan(partner=[1, 0], lam=[0, 0], seed=np.full((2, 8), -1))
+        >>> x, y = specmix(0.5, num_classes=2).apply_plan((x, np.arange(2)), plan)
+        >>> x[0].numpy().astype(int)
+        array([[0, 0, 1, 1],
+               [0, 0, 1, 1],
+               [1, 1, 1, 1],
+               [1, 1, 1, 1]])
+        >>> y[0].numpy().tolist()
+        [0.25, 0.75]
 
     References:
         Kim, Han, Ko, 2021, arXiv:2108.03020.

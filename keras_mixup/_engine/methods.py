@@ -40,7 +40,7 @@ class Plan(NamedTuple):
         seed: int32 `[B, 8]`, random bits for what the blend draws itself; `()` if it draws nothing.
 
     Example:
-        >>> plan = Plan(partner=[1, 0], lam=np.float32([0.75, 0.5]))
+        >>> plan = Plan(partner=[1, 0], lam=[0.75, 0.5])
         >>> x, y = mixup(num_classes=2).apply_plan((np.float32([[0], [8]]), np.arange(2)), plan)
         >>> x.numpy().tolist(), y.numpy().tolist()
         ([[2.0], [4.0]], [[0.75, 0.25], [0.5, 0.5]])
