@@ -1,11 +1,11 @@
-"""mixup for people who train with Keras: one call turns a tf.data pipeline into a mixed one."""
+"""mixup and its family for Keras, as a transformation of a `tf.data` pipeline."""
 
 try:
     import tensorflow as _  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        'keras_mixup needs TensorFlow. Run `pip install "keras-mixup[tf]"`; docs/install.md says '
-        f"what to type for tensorflow-cpu and nightlies. Received: {error}"
+        'keras_mixup needs TensorFlow. Run `pip install ".[tf]"` in the checkout; for '
+        f"tensorflow-cpu and nightly builds, see docs/install.md. Received: {error}"
     ) from error
 
 from keras_mixup import (

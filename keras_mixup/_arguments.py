@@ -1,4 +1,4 @@
-"""Checks on constructor arguments: the rule, what to do, what was received."""
+"""Checks of arguments; error messages state the rule, what to do, and what was received."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, NoReturn
 import numpy as np
 import tensorflow as tf
 
-# Numbers of an array that are shown in an error message; of a larger one, shape and dtype.
+# Error messages show an array of up to this many numbers; of a larger one, the shape and dtype.
 _MOST_SHOWN = 20
 
 
 def fail(error: type[Exception], rule: str, todo: str, **received: Any) -> NoReturn:
-    """Raise `error` with the one message form of the package: rule, what to do, `Received:`."""
+    """Raise `error` with a message of the form used everywhere: rule, what to do, `Received:`."""
     values = ", ".join(f"{name}={_shown(value)!r}" for name, value in received.items())
     raise error(f"{rule} {todo} Received: {values}")
 
 
 def _shown(value: Any) -> Any:
-    """`value`, with a spec in the place of each tensor or large array: nobody reads its numbers."""
+    """Replace each tensor and large array in `value` by a description, to keep messages short."""
     if isinstance(value, Mapping):
         return {key: _shown(part) for key, part in value.items()}
     if isinstance(value, (tuple, list)):
@@ -35,10 +35,10 @@ def _shown(value: Any) -> Any:
 
 
 def real(name: str, value: Any, *, high: float = math.inf) -> float:
-    """A finite number in [0, high] as a Python float; NumPy scalars are numbers, bools are not."""
+    """A finite number in [0, high] as a Python float; NumPy scalars are allowed, bools are not."""
     is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     if not is_number or not math.isfinite(value) or not 0 <= value <= high:
-        limit = "at least 0" if high == math.inf else f"in [0, {high:g}]"
+        limit = ">= 0" if high == math.inf else f"in [0, {high:g}]"
         rule = f"`{name}` must be a finite number {limit}."
         fail(ValueError, rule, "Pass a Python or NumPy number.", **{name: value})
     return float(value)
@@ -47,15 +47,20 @@ def real(name: str, value: Any, *, high: float = math.inf) -> float:
 def numbers(name: str, value: Any) -> tuple[float, ...]:
     """A non-empty sequence of finite numbers >= 0."""
     if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)) or len(value) == 0:
-        fail(TypeError, f"`{name}` must be a sequence of numbers.", "Pass a list.", **{name: value})
+        fail(
+            TypeError,
+            f"`{name}` must be a non-empty sequence of numbers.",
+            "Pass a list.",
+            **{name: value},
+        )
     return tuple(real(name, number) for number in value)
 
 
 def integer(name: str, value: Any, *, low: int) -> int:
-    """An integer >= low as a Python int; NumPy integers are integers, bools and floats are not."""
+    """An integer >= low as a Python int; NumPy integers are allowed, bools and floats are not."""
     is_integer = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
     if not is_integer or value < low:
-        rule = f"`{name}` must be an integer, at least {low}."
+        rule = f"`{name}` must be an integer >= {low}."
         fail(ValueError, rule, "Pass a Python or NumPy integer.", **{name: value})
     return int(value)
 
@@ -71,7 +76,7 @@ def seed(name: str, value: Any) -> int | None:
 
 
 def two_seeds(value: Any) -> tuple[int | None, int | None]:
-    """Independent seeds for two streams; two of None for None."""
+    """Independent seeds for two streams; None gives None for both."""
     value = seed("seed", value)
     if value is None:
         return None, None
@@ -80,17 +85,17 @@ def two_seeds(value: Any) -> tuple[int | None, int | None]:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely looks like it."""
+    """True or False; other values are rejected even if they are truthy or falsy."""
     if not isinstance(value, (bool, np.bool_)):
         fail(TypeError, f"`{name}` must be a bool.", "Pass True or False.", **{name: value})
     return bool(value)
 
 
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """One of a few names."""
+    """One of the allowed names."""
     if not isinstance(value, str) or value not in allowed:
         options = " or ".join(f'"{option}"' for option in allowed)
-        fail(ValueError, f"`{name}` must be {options}.", "Pass one of those.", **{name: value})
+        fail(ValueError, f"`{name}` must be {options}.", "Pass one of these.", **{name: value})
     return value
 
 
@@ -102,7 +107,7 @@ def share(name: str, value: Any) -> float:
 def positive(name: str, value: Any) -> float:
     """A finite number > 0."""
     if real(name, value) == 0:
-        fail(ValueError, f"`{name}` must be positive.", "Pass a larger number.", **{name: value})
+        fail(ValueError, f"`{name}` must be positive.", "Pass a number > 0.", **{name: value})
     return float(value)
 
 
@@ -113,18 +118,18 @@ def ordered(low: float, high: float) -> None:
 
 
 def names(name: str, value: Any) -> tuple[str, ...]:
-    """A sequence of names; one bare string is refused because it would be read letter by letter."""
+    """A sequence of names; a bare string is rejected, because it would be read letter by letter."""
     rule = f"`{name}` must be a sequence of names."
     if isinstance(value, str) or not isinstance(value, Iterable):
         fail(TypeError, rule, f'Pass a tuple such as {name}=("id",).', **{name: value})
     result = tuple(value)
     if not all(isinstance(item, str) for item in result):
-        fail(TypeError, rule, "Every name must be a string.", **{name: value})
+        fail(TypeError, rule, "Pass only strings.", **{name: value})
     return result
 
 
 def output_dtype(name: str, value: Any) -> str | None:
-    """None, or the name of a dtype an input can be returned in."""
+    """None, or the name of a dtype in which an input can be returned."""
     allowed = ("bfloat16", "float16", "float32", "float64", "uint8", "uint16", "int16")
     if value is None:
         return None
@@ -134,12 +139,12 @@ def output_dtype(name: str, value: Any) -> str | None:
         dtype = ""
     if dtype not in allowed:
         rule = f"`{name}` must be one of {', '.join(allowed)}."
-        fail(ValueError, rule, "Pass one of those, or None for the default.", **{name: value})
+        fail(ValueError, rule, "Pass one of these, or None for the default.", **{name: value})
     return dtype
 
 
 def function(name: str, value: Any, signature: str) -> Any:
-    """A function that stands for a part of a mix; a class is a part that was not constructed."""
+    """A function that serves as a part of a mix; a class that is not instantiated is rejected."""
     if not callable(value) or isinstance(value, type):
         fail(
             TypeError,

@@ -1,4 +1,4 @@
-"""Bounding boxes in Keras's padded dictionary: what they are, and what mixing makes of them."""
+"""Bounding boxes in the padded dictionary of Keras, and how they are mixed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# A box that keeps less of its area than this is dropped, as in YOLO's `box_candidates`
+# A box that keeps a smaller part of its area is dropped, as in YOLO's `box_candidates`
 # (github.com/ultralytics/ultralytics, data/augment.py, `area_thr`).
 SMALLEST_PART = 0.1
 
-# The coordinates that a format lists, two of each axis; "rel_" before it divides by the image's.
+# The coordinates of each format, two per axis. The prefix "rel_" means that they are divided by the
+# size of the image.
 FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw")
 
 
@@ -27,9 +28,10 @@ class Boxes(NamedTuple):
     """The boxes of a batch.
 
     Attributes:
-        corners: `[B, N, 4]`; left, top, right, bottom in pixels where boxes are cut, else as given.
-        labels: `[B, N]`, -1 for padding; or `[B, N, K]`, zeros for padding.
-        weights: float `[B, N]`, 0 for padding.
+        corners: `[B, N, 4]`; left, top, right, bottom in pixels if boxes are cut, otherwise as
+            given.
+        labels: `[B, N]` with -1 for padding, or `[B, N, K]` with zeros for padding.
+        weights: float `[B, N]`, with 0 for padding.
     """
 
     corners: Any
@@ -47,11 +49,11 @@ def union(one: Boxes, other: Boxes, share: tf.Tensor) -> Boxes:
 
 
 def cut(one: Boxes, other: Boxes, pasted: Rectangle) -> Boxes:
-    """The boxes that are still to be seen where a rectangle of `other` is pasted into `one`.
+    """The boxes that remain visible after a rectangle of `other` is pasted into `one`.
 
     The boxes of `other` are clipped to the rectangle. Those of `one` shrink to the smallest box
-    around what the rectangle leaves of them. A box that keeps less than a tenth of its area is
-    dropped.
+    around the part that the rectangle leaves visible. A box that keeps less than a tenth of its
+    area is dropped.
     """
     top, left, bottom, right = (tf.cast(edge, tf.float32)[:, tf.newaxis] for edge in pasted)
     inside = tf.stack([left, top, right, bottom], axis=-1)  # [B, 1, 4]
@@ -59,7 +61,7 @@ def cut(one: Boxes, other: Boxes, pasted: Rectangle) -> Boxes:
 
 
 def to_corners(boxes: tf.Tensor, box_format: str, height: Any, width: Any) -> tf.Tensor:
-    """float32 `[B, N, 4]`: left, top, right, bottom in pixels."""
+    """Convert boxes to left, top, right, bottom in pixels, float32 `[B, N, 4]`."""
     scale = _scale(box_format, height, width)
     a, b, c, d = tf.unstack(tf.cast(boxes, tf.float32) * scale, axis=-1)
     base = box_format.removeprefix("rel_")
@@ -108,7 +110,7 @@ def _visible(boxes: Boxes, part_of: Any, inside: tf.Tensor) -> Boxes:
 
 
 def _clipped(corners: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The part of each box inside the rectangle, and its area."""
+    """The part of each box that is inside the rectangle, and its area."""
     first = tf.clip_by_value(corners[..., :2], inside[..., :2], inside[..., 2:])
     last = tf.clip_by_value(corners[..., 2:], inside[..., :2], inside[..., 2:])
     clipped = tf.concat([first, last], axis=-1)
@@ -116,7 +118,7 @@ def _clipped(corners: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
 
 
 def _outside(corners: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The smallest box around what is outside the rectangle, and the area of what is outside."""
+    """The smallest box around the part outside the rectangle, and the area of that part."""
     clipped, hidden = _clipped(corners, inside)
     first, last = corners[..., :2], corners[..., 2:]
     from_first, to_last = clipped[..., :2] == first, clipped[..., 2:] == last

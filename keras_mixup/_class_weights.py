@@ -12,25 +12,25 @@ from keras_mixup import _arguments
 
 
 def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..., Any]:
-    """Sample weights from class weights: the expectation over the soft label.
+    """Convert class weights to sample weights, as expectations over the soft labels.
 
         w~ = w sum_k y~_k c_k
 
-    `fit(class_weight=...)` weights an example of 60 % one class and 40 % another by the first
+    `fit(class_weight=...)` weights an example that is 60 % one class and 40 % another by the first
     class alone. This weights it by 0.6 c_1 + 0.4 c_2, times the sample weight if there is one.
 
     Args:
         weights: c, one number >= 0 per class in the order of the classes, or a dictionary
-            `{class: weight}` of all of them, as Keras takes it. Not all zero.
+            `{class: weight}` of all classes, as in Keras. The weights must not all be zero.
 
     Returns:
-        A function for `ds.map`, after the mix: `(x, y[, w])` becomes `(x, y, w~)`, with y
+        A function for `ds.map` after the mix, which maps `(x, y[, w])` to `(x, y, w~)`, with y
         `[B, K]` and w~ float32 `[B]`. For a sigmoid, y is `[B]` or `[B, 1]`, and there are two
         weights: w~ = w ((1 - y~) c_0 + y~ c_1).
 
     Raises:
-        TypeError, ValueError: weights that are not numbers, are negative or sum to zero, or are
-            not one per class of y.
+        TypeError, ValueError: if weights are not numbers, are negative or sum to zero, or if there
+            is not exactly one weight per class of y.
 
     Example:
         >>> train = ds.batch(128).apply(mixup(0.2, num_classes=10)).map(class_weights([1.0] * 10))
@@ -49,7 +49,10 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
     values = _arguments.numbers("weights", weights)
     if sum(values) == 0:
         _arguments.fail(
-            ValueError, "Class weights must not all be zero.", "Make one positive.", weights=weights
+            ValueError,
+            "Class weights must not all be zero.",
+            "Make at least one of them positive.",
+            weights=weights,
         )
 
     def weigh(x: Any, y: tf.Tensor, sample_weight: Any = None) -> tuple[Any, tf.Tensor, tf.Tensor]:
@@ -61,7 +64,7 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
                 _arguments.fail(
                     ValueError,
                     "Class weights need one sample weight per example, [B] or [B, 1].",
-                    "Take the mean of weights per step or per pixel.",
+                    "Average weights per step or per pixel first.",
                     sample_weight=sample_weight,
                 )
             expected *= tf.cast(tf.reshape(sample_weight, [-1]), tf.float32)
@@ -71,12 +74,12 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
 
 
 def _as_tensor(value: Any) -> Any:
-    """An array as a tensor; what is nested is refused where it is looked at."""
+    """Convert an array to a tensor; nested values are rejected later, where they are used."""
     return tf.convert_to_tensor(value) if isinstance(value, np.ndarray) else value
 
 
 def _shares(y: Any, count: int) -> tf.Tensor:
-    """How much of each class is in soft labels, float32 `[B, K]`."""
+    """The share of each class in soft labels, float32 `[B, K]`."""
     rank = y.shape.rank if isinstance(y, tf.Tensor) and y.dtype.is_floating else None
     width = 1 if rank == 1 else y.shape[1] if rank == 2 else None
     if count == 2 and width == 1:
@@ -85,9 +88,9 @@ def _shares(y: Any, count: int) -> tf.Tensor:
     if width != count or count == 1:
         _arguments.fail(
             ValueError,
-            f"y must be soft labels of shape [B, {count}], one class per weight; for a sigmoid [B] "
-            "or [B, 1], and two weights.",
-            "Put this behind the mix, and pass one weight per class.",
+            f"y must be soft labels of shape [B, {count}], with one class per weight, or [B] or "
+            "[B, 1] for a sigmoid, with two weights.",
+            "Apply this after the mix, and pass one weight per class.",
             y=y,
         )
     return tf.cast(y, tf.float32)

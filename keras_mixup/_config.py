@@ -1,4 +1,4 @@
-"""What every part of a mix is: a frozen dataclass that checks its fields and can be saved."""
+"""The base class of all parts of a mix: a frozen dataclass with checked fields, and a config."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-if TYPE_CHECKING:  # in `typing` from Python 3.11 on; type checkers bring it along
+if TYPE_CHECKING:  # part of `typing` since Python 3.11; type checkers include it
     from typing_extensions import Self
 
 
@@ -18,7 +18,7 @@ def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSIN
 
 
 class Configurable:
-    """A frozen dataclass with checked fields that `keras.saving` can write as JSON.
+    """A frozen dataclass with checked fields, which `keras.saving` can serialize to JSON.
 
     config = keras.saving.serialize_keras_object(mixup(0.2, num_classes=10, seed=0))
     mix = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
@@ -32,11 +32,11 @@ class Configurable:
         for field in _fields(self):
             check = field.metadata.get("check")
             if check is not None:
-                # The dataclass is frozen for everybody else.
+                # The usual assignment would fail, because the dataclass is frozen.
                 object.__setattr__(self, field.name, check(field.name, getattr(self, field.name)))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, nested parts serialised by Keras."""
+        """Return the constructor arguments, with nested parts serialized by Keras."""
         return {
             field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
             for field in _fields(self)
@@ -44,7 +44,7 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The object that `get_config` described."""
+        """Create an object from the output of `get_config`."""
         return cls(
             **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )

@@ -1,4 +1,4 @@
-"""The paper's equation, once, for inputs, labels and sample weights alike."""
+"""The mixup equation, in one place for inputs, labels and sample weights."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ def compute_dtype(x: tf.Tensor) -> tf.DType:
 
 
 def interpolate(x: tf.Tensor, x_partner: tf.Tensor, lam: tf.Tensor) -> tf.Tensor:
-    """x~ = lam x + (1 - lam) x_partner, one lam per row.
+    """x~ = lam x + (1 - lam) x_partner, with one lam per row.
 
-    Exact at both ends: at lam = 1 the result is `x` and at lam = 0 it is `x_partner`, bit for bit,
-    also where the other one holds inf, NaN or the sign of a zero. Integers are computed in float32
-    and returned as float32; floats come back in their own dtype.
+    The result is exact at both ends: it is `x` at lam = 1 and `x_partner` at lam = 0, bit for bit,
+    even if the other one contains inf or NaN, and including the sign of zeros. Integers are mixed
+    in float32 and returned as float32; floats keep their dtype.
 
     Args:
-        x, x_partner: `[B, ...]`, same shape and dtype.
+        x, x_partner: `[B, ...]`, with the same shape and dtype.
         lam: float32 `[B]`, in [0, 1].
     """
     shape = x.shape
     rows = shape.rank > 2 and shape[1:].is_fully_defined() and shape[1:].num_elements() > 0
     if rows:
         # One long row per example: a compiled loop over the last axis of an image (3 channels)
-        # is too short to vectorise.
+        # is too short to vectorize.
         flat = [-1, shape[1:].num_elements()]
         x, x_partner = tf.reshape(x, flat), tf.reshape(x_partner, flat)
     dtype = compute_dtype(x)

@@ -19,10 +19,10 @@ _PARTIAL = "partial"
 
 
 class BackupAndResume(keras.callbacks.Callback):
-    """Backs up a training at the end of every epoch, and resumes it with the very next batch.
+    """Backs up training at the end of every epoch, and resumes it with exactly the next batch.
 
-    Like `keras.callbacks.BackupAndRestore`, but it restores before the pipeline is built, and so
-    can say where the pipeline has to begin:
+    Similar to `keras.callbacks.BackupAndRestore`, but the backup is restored before the pipeline is
+    built, so that the pipeline can start at the right batch:
 
         backup = callbacks.BackupAndResume("backup")
         step = backup.resume(model)  # 0 in a new training
@@ -35,27 +35,28 @@ class BackupAndResume(keras.callbacks.Callback):
             callbacks=[backup],
         )
 
-    `batches(start)` returns the endless batches of the training from number `start` on. The page
-    on scaling has one, and says when `data.skip(start)` is as good. What follows the last backup
-    is trained again, with the same batches. An epoch may be as short as you like: `steps` need not
-    go through all the data.
+    `batches(start)` returns an endless dataset of the training batches from number `start` on. The
+    page on scaling shows an example, and explains when `data.skip(start)` is sufficient. Training
+    after the last backup is repeated with the same batches. An epoch may be as short as you like:
+    its `steps` need not cover all the data.
 
-    A backup holds the weights, the state of the optimizer, the number of batches trained on, and
-    the state of every `keras.random.SeedGenerator`, such as that of `Dropout`. It appears under
-    its name in one step, and the one before is deleted only then: a process that is killed at any
-    moment, also while it saves, leaves a whole backup behind. Other callbacks' own states, such as
-    the patience of `EarlyStopping`, are not part of it, and neither are draws from PyTorch's global
-    generator, which `Dropout` makes with that backend.
+    A backup contains the weights, the state of the optimizer, the number of batches trained on, and
+    the state of every `keras.random.SeedGenerator`, such as that of `Dropout`. It is renamed to its
+    final name in a single step, and the previous backup is deleted only afterwards, so that a
+    process that is killed at any moment, even while saving, leaves a complete backup behind. The
+    state of other callbacks, such as the patience of `EarlyStopping`, is not included. Neither is
+    the state of PyTorch's global generator, from which `Dropout` draws with that backend.
 
     Args:
-        backup_dir: a local directory for this training alone; it is made if it does not exist.
-        delete_checkpoint: whether to delete the backup when the training is finished, as
-            `BackupAndRestore` does by default. The next run then starts anew.
+        backup_dir: a local directory that only this training run uses; it is created if it does not
+            exist.
+        delete_checkpoint: whether to delete the backup when training is finished, as
+            `BackupAndRestore` does by default. The next run then starts from the beginning.
 
     Raises:
-        TypeError, ValueError: for unusable arguments; in `fit`, if `resume` was not called with
-            this model, if `initial_epoch` does not follow from the step that it returned, or if
-            the length of an epoch is unknown.
+        TypeError, ValueError: if an argument is invalid; in `fit`, if `resume` was not called with
+            this model, if `initial_epoch` does not match the step that `resume` returned, or if the
+            length of an epoch is unknown.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -82,14 +83,14 @@ class BackupAndResume(keras.callbacks.Callback):
         self._seen = 0
 
     def resume(self, model: keras.Model) -> int:
-        """Restore the newest backup into a model, and say how many batches it was trained on.
+        """Restore the newest backup into a model, and return how many batches it was trained on.
 
         Args:
-            model: built and compiled, of the same architecture and optimizer as the one saved.
+            model: a built and compiled model with the architecture and optimizer of the saved one.
 
         Returns:
-            An int >= 0, the number of batches, which is also the number of the next one; 0 if there
-            is no backup.
+            An int >= 0, the number of batches, which is also the number of the next batch; 0 if
+            there is no backup.
         """
         if not isinstance(model, keras.Model):
             _arguments.fail(
@@ -98,13 +99,13 @@ class BackupAndResume(keras.callbacks.Callback):
         if not model.built or not model.compiled:
             _arguments.fail(
                 ValueError,
-                "A model must have its weights and its optimizer before they can be restored.",
+                "A model must be built and compiled before its state can be restored.",
                 "Call model.compile(...) first, and model.build(...) or the model on a batch.",
                 built=model.built,
                 compiled=model.compiled,
             )
-        # Without a backup too: Keras may take a batch of the data, before the training, where the
-        # optimizer is not built, and both runs should use the data alike.
+        # Also without a backup: if the optimizer is not built, Keras may take a batch of the data
+        # before training, and both runs should consume the data in the same way.
         model.optimizer.build(model.trainable_variables)
         self._resumed, self._step = model, 0
         steps = self._steps()
@@ -119,15 +120,16 @@ class BackupAndResume(keras.callbacks.Callback):
         if self._resumed is not self._model:
             _arguments.fail(
                 ValueError,
-                "The pipeline must begin where the backup ends.",
-                "Call step = backup.resume(model) before you build it, and use the step.",
+                "The pipeline must start where the backup ends.",
+                "Call step = backup.resume(model) before you build the pipeline, and start it "
+                "at that step.",
                 backup_dir=self.backup_dir,
             )
         if self.params.get("steps") is None:
             _arguments.fail(
                 ValueError,
                 "The length of an epoch must be known.",
-                "Give fit(steps_per_epoch=...).",
+                "Pass steps_per_epoch to fit.",
                 steps=None,
             )
 
@@ -136,8 +138,8 @@ class BackupAndResume(keras.callbacks.Callback):
         if epoch * steps != self._step:
             _arguments.fail(
                 ValueError,
-                f"Epoch {epoch} of {steps} steps does not begin with step {self._step}.",
-                "Give fit(steps_per_epoch=steps, initial_epoch=step // steps), with the step that "
+                f"Epoch {epoch} of {steps} steps does not begin at step {self._step}.",
+                "Call fit(steps_per_epoch=steps, initial_epoch=step // steps) with the step that "
                 "`resume` returned and the steps_per_epoch of the first run.",
                 initial_epoch=epoch,
                 steps_per_epoch=steps,
@@ -148,7 +150,7 @@ class BackupAndResume(keras.callbacks.Callback):
         self._seen = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        # An epoch that another callback ended early, or that ran out of data, is not one.
+        # An epoch that another callback stopped early, or that ran out of data, does not count.
         if self._seen == self.params["steps"]:
             self._step += self._seen
             self._save()
@@ -159,8 +161,8 @@ class BackupAndResume(keras.callbacks.Callback):
             shutil.rmtree(self.backup_dir, ignore_errors=True)
 
     def _save(self) -> None:
-        # `self.model` and not `self._model`: with JAX the state of the training is in the trainer
-        # until this property puts it into the model.
+        # `self.model`, not `self._model`: with JAX, the training state is in the trainer until this
+        # property copies it into the model.
         model = self.model
         partial = os.path.join(self.backup_dir, _PARTIAL)
         shutil.rmtree(partial, ignore_errors=True)
@@ -174,7 +176,7 @@ class BackupAndResume(keras.callbacks.Callback):
             shutil.rmtree(self._folder(step))
 
     def _steps(self) -> list[int]:
-        """The steps of the backups that are there, in order."""
+        """The steps of the existing backups, in order."""
         names = os.listdir(self.backup_dir) if os.path.isdir(self.backup_dir) else []
         return sorted(int(found[1]) for name in names if (found := _NAME.fullmatch(name)))
 
@@ -183,7 +185,7 @@ class BackupAndResume(keras.callbacks.Callback):
 
 
 def _seeds(model: keras.Model) -> list[Any]:
-    """The states of the model's seed generators, which are no weights and so are not saved."""
+    """The states of the seed generators, which are not weights and so are not saved with them."""
     return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
@@ -193,8 +195,8 @@ def _restore_seeds(model: keras.Model, path: str) -> None:
         if len(states.files) != len(seeds):
             _arguments.fail(
                 ValueError,
-                "The model must have the layers that it had when it was saved.",
-                "Restore the model, or delete the backup.",
+                "The model must have the same layers as when it was saved.",
+                "Use the original layers, or delete the backup.",
                 saved=len(states.files),
                 seed_generators=len(seeds),
             )

@@ -1,13 +1,13 @@
-"""How much of the original stays: `(shape, seed) -> lam`.
+"""How much of the original is kept: `(shape, seed) -> lam`.
 
-lam is float32, in [0, 1], and is the share of the *original*. `shape` is that of the result, `[B]`
-in a pipeline. `seed` is an int32 tensor of shape `[2]`: the same seed always gives the same draw.
-Any function with this signature is a coefficient.
+lam is a float32 tensor in [0, 1]: the share of the *original*. `shape` is the shape of the result,
+which is `[B]` in a pipeline. `seed` is an int32 tensor of shape `[2]`; the same seed always gives
+the same draw. Any function with this signature can be used as a coefficient.
 
-A number that changes during training is given as a schedule: a function of the step, which is the
-number of batches before this one, such as `schedule.Window` or a
-`keras.optimizers.schedules.LearningRateSchedule`. A coefficient with a schedule has
-`scheduled = True` and takes the step, an int64 scalar, as a third argument.
+A number that changes during training is passed as a schedule, such as `schedule.Window` or a
+`keras.optimizers.schedules.LearningRateSchedule`. A schedule is a function of the step, which is
+the number of batches before the current one. A coefficient with a schedule has `scheduled = True`
+and takes the step, an int64 scalar, as a third argument.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 
 class Coefficient(Configurable, abc.ABC):
-    """Draws lam; the base class of the coefficients."""
+    """The base class of coefficients, which draw lam."""
 
     @property
     def scheduled(self) -> bool:
@@ -50,11 +50,11 @@ class Coefficient(Configurable, abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
-        """lam, float32 of `shape`, in [0, 1]."""
+        """Draw lam: float32 of shape `shape`, in [0, 1]."""
 
 
 def as_coefficient(name: str, value: Any) -> Coefficient:
-    """`value` as a coefficient: one, or a function with its signature."""
+    """Convert `value`, a coefficient or a function with its signature, to a coefficient."""
     if isinstance(value, Coefficient):
         return value
     return FromFunction(_arguments.function(name, value, "(shape, seed) -> lam"))
@@ -64,13 +64,14 @@ def as_coefficient(name: str, value: Any) -> Coefficient:
 class Beta(Coefficient):
     """lam ~ Beta(alpha, alpha), one draw per example.
 
-    alpha = 0 is off: lam = 1. Drawn by inversion, lam = Q(u), with a table of the quantile function
-    of `tfp.distributions.Beta(alpha, alpha)`; the handbook's page on randomness says how exact that
-    is. With a schedule of alpha there is no table, and TensorFlow Probability's sampler is used.
+    alpha = 0 turns mixing off: lam = 1. lam is drawn by inversion, lam = Q(u), from a table of the
+    quantile function Q of `tfp.distributions.Beta(alpha, alpha)`; the handbook's page on randomness
+    states how accurate this is. If alpha is a schedule, there is no table, and the sampler of
+    TensorFlow Probability is used instead.
 
     Args:
-        alpha: concentration, >= 0 and finite, or a schedule of it. Small alpha keeps lam near 0 or
-            1, alpha = 1 is the uniform distribution, large alpha gives lam near 1/2.
+        alpha: concentration, finite and >= 0, or a schedule of it. A small alpha keeps lam near 0
+            or 1, alpha = 1 gives the uniform distribution, and a large alpha keeps lam near 1/2.
 
     Returns (when called):
         float32 of `shape`, in [0, 1].
@@ -101,19 +102,19 @@ class Beta(Coefficient):
 
 
 def _scalar_distribution(name: str, value: Any) -> Any:
-    # Not by type: TensorFlow Probability is loaded only where it is needed.
+    # Checked by its attributes, because TensorFlow Probability is imported only when it is needed.
     batch_shape = getattr(value, "batch_shape", None)
     if not hasattr(value, "sample") or batch_shape is None:
         _arguments.fail(
             TypeError,
             f"`{name}` must be a tfp distribution.",
-            "Pass for example tfp.distributions.Uniform(0.0, 0.5).",
+            "Pass, for example, tfp.distributions.Uniform(0.0, 0.5).",
             **{name: value},
         )
     if batch_shape.rank != 0 or value.event_shape.rank != 0:
         _arguments.fail(
             ValueError,
-            f"`{name}` must be one scalar distribution.",
+            f"`{name}` must be a single scalar distribution.",
             "Pass scalar parameters.",
             batch_shape=batch_shape,
             event_shape=value.event_shape,
@@ -123,11 +124,11 @@ def _scalar_distribution(name: str, value: Any) -> Any:
 
 @dataclass(frozen=True)
 class FromDistribution(Coefficient):
-    """lam ~ any scalar `tfp` distribution on [0, 1].
+    """lam drawn from any scalar `tfp` distribution on [0, 1].
 
     Args:
-        distribution: a `tfp.distributions.Distribution` with scalar batch and event shape. A draw
-            outside [0, 1] is an `InvalidArgumentError` when it happens.
+        distribution: a `tfp.distributions.Distribution` with scalar batch and event shapes. A draw
+            outside [0, 1] raises an `InvalidArgumentError` at run time.
 
     Example:
         >>> FromDistribution(tfp.distributions.Uniform(0.3, 0.7))((4,), seed=(1, 2)).shape
@@ -153,7 +154,7 @@ class FromDistribution(Coefficient):
     def get_config(self) -> dict[str, Any]:
         _arguments.fail(
             TypeError,
-            "A tfp distribution cannot be serialised.",
+            "A tfp distribution cannot be serialized.",
             "Use coefficient.Beta or coefficient.Constant if you need a config.",
             distribution=self.distribution,
         )
@@ -161,10 +162,10 @@ class FromDistribution(Coefficient):
 
 @dataclass(frozen=True)
 class Constant(Coefficient):
-    """lam = a fixed number for every example.
+    """The same fixed lam for every example.
 
     Args:
-        lam: share of the original, in [0, 1]. 1/2 is mixup in the limit of large alpha.
+        lam: share of the original, in [0, 1]. 1/2 is the limit of mixup for large alpha.
 
     Example:
         >>> Constant(0.5)((3,), seed=(1, 2)).numpy().tolist()
@@ -179,13 +180,13 @@ class Constant(Coefficient):
 
 @dataclass(frozen=True)
 class Majority(Coefficient):
-    """lam' = max(lam, 1 - lam): the original always keeps at least half.
+    """lam' = max(lam, 1 - lam), so that the original always keeps at least half.
 
-    For uses in which the first example must stay the dominant one, such as MixMatch. Differs from
-    the mixup paper, which keeps lam as it is.
+    Use it where the original must remain the dominant example, as in MixMatch. This differs from
+    the mixup paper, which uses lam unchanged.
 
     Args:
-        coefficient: where lam comes from.
+        coefficient: the coefficient that draws lam.
 
     Example:
         >>> lam = Majority(Beta(0.2))((100,), seed=(1, 2))
@@ -209,11 +210,12 @@ class Majority(Coefficient):
 
 @dataclass(frozen=True)
 class Sometimes(Coefficient):
-    """lam from `coefficient` with the given probability, else 1: the example stays as it is.
+    """lam from `coefficient` with the given probability; otherwise 1, which means no mixing.
 
     Args:
-        coefficient: where lam comes from.
-        probability: chance of mixing, in [0, 1], drawn per example; or a schedule of it.
+        coefficient: the coefficient that draws lam.
+        probability: probability that an example is mixed, in [0, 1], or a schedule of it. It is
+            drawn per example.
 
     Example:
         >>> Sometimes(Constant(0.5), 0.0)((3,), seed=(1, 2)).numpy().tolist()
@@ -238,10 +240,10 @@ class Sometimes(Coefficient):
 
 @dataclass(frozen=True)
 class PerBatch(Coefficient):
-    """One lam for the whole batch, as in the paper's own code, instead of one per example.
+    """One lam for the whole batch, as in the paper's code, instead of one per example.
 
     Args:
-        coefficient: where lam comes from.
+        coefficient: the coefficient that draws lam.
 
     Example:
         >>> lam = PerBatch(Beta(1.0))((3,), seed=(1, 2)).numpy()
@@ -261,10 +263,10 @@ class PerBatch(Coefficient):
 
 @dataclass(frozen=True)
 class Scale(Coefficient):
-    """lam = 1 - tau^2, tau ~ U(low, high): the area left by a picture scaled by tau.
+    """lam = 1 - tau^2 with tau ~ U(low, high): the area left by an image scaled by tau.
 
     Args:
-        low, high: bounds on the scale of the sides, 0 <= low <= high <= 1.
+        low, high: bounds of tau, the scale of the sides, 0 <= low <= high <= 1.
 
     Returns (when called):
         float32 of `shape`, in [1 - high^2, 1 - low^2].
@@ -291,7 +293,7 @@ class Scale(Coefficient):
 
 @dataclass(frozen=True)
 class FromFunction(Coefficient):
-    """A coefficient made of a function `(shape, seed) -> lam`."""
+    """A coefficient made from a function `(shape, seed) -> lam`."""
 
     function: Callable[[Sequence[Size], Seed], tf.Tensor]
 

@@ -1,18 +1,18 @@
 """Mixing inside a model: the part of Manifold Mixup that runs on the accelerator.
 
-The pipeline of `manifold_mixup` and `in_model` mixes the labels and sends each batch on as a
-dictionary, with a plan beside the inputs:
+The pipeline of `manifold_mixup` and `in_model` mixes the labels and passes each batch to the model
+as a dictionary of the inputs and a plan:
 
     {
-        "x": the inputs, as they were,
+        "x": the inputs, unchanged,
         "mix_lam": float32 [B], the share of the original,
-        "mix_layer": int32 [B], the index of the layer behind which an example is mixed,
-        "mix_partner": int32 [B], the row that is mixed into it,
-        "mix_row": int32 [B], the row that it had when partners were drawn,
+        "mix_layer": int32 [B], the index of the layer after which an example is mixed,
+        "mix_partner": int32 [B], the row that is mixed into the example,
+        "mix_row": int32 [B], the row of the example when partners were drawn,
     }
 
-`MixedModel`, which `Mix.wrap` makes, mixes by that plan while it trains. Everything here is made of
-`keras.ops`, for TensorFlow, JAX and PyTorch alike.
+`MixedModel`, which `Mix.wrap` returns, mixes according to that plan during training. Everything
+here is made of `keras.ops`, and works with TensorFlow, JAX and PyTorch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PLAN = ("mix_lam", "mix_layer", "mix_partner", "mix_row")
 
 
 def with_plan(x: Any, lam: Any, layer: Any, partner: Any, row: Any) -> dict[str, Any]:
-    """What a pipeline sends to the model in the place of `x`."""
+    """What a pipeline passes to the model in place of `x`."""
     return {"x": x, **dict(zip(_PLAN, (lam, layer, partner, row)))}
 
 
@@ -43,7 +43,7 @@ def _has_plan(inputs: Any) -> bool:
     return isinstance(inputs, Mapping) and set(inputs) == {"x", *_PLAN}
 
 
-# ------------------------------------------------------------------------------- at work
+# ------------------------------------------------------------------------------- mixing
 
 
 class _Mixing:
@@ -51,37 +51,37 @@ class _Mixing:
 
     Args:
         indices: key of each point -> its index in the plan.
-        plan: the dictionary that the pipeline sent.
+        plan: the dictionary from the pipeline.
     """
 
     def __init__(self, indices: Mapping[str, int], plan: Mapping[str, Any]) -> None:
         self._indices = indices
         self._reached: set[str] = set()
         lam, self._layer, partner, row = (ops.convert_to_tensor(plan[name]) for name in _PLAN)
-        # A replica may hold a part of the batch, and a device all of several batches: what stays
-        # true is how far away the partner is.
+        # A replica may hold a part of the batch, and a device several whole batches. What does not
+        # change is the distance to the partner.
         size = ops.shape(row)[0]
         place = ops.arange(size, dtype="int32") + partner - row
         self._place = ops.clip(place, 0, size - 1)
         found = ops.equal(place, self._place)
         found = ops.logical_and(found, ops.equal(ops.take(row, self._place), partner))
-        # A plan of another mix may name a layer that this model does not mix behind.
+        # The plan of another mix may name a layer after which this model does not mix.
         known = ops.logical_and(self._layer >= 0, self._layer < len(indices))
         found = ops.logical_and(found, known)
         _assert_found(found)
-        # Nothing can be raised from compiled code on every backend; NaN shows in the loss.
+        # Compiled code cannot raise errors on every backend; NaN shows up in the loss.
         self._lam = ops.where(found, lam, float("nan"))
         self._known = known
 
     def __call__(self, key: str, outputs: Any) -> Any:
-        """The outputs of a layer, mixed in the batches that name it."""
+        """The outputs of a layer, mixed in those batches whose plan names the layer."""
         if key not in self._indices:
             return outputs
         if key in self._reached:
             _arguments.fail(
                 ValueError,
                 "A layer that is called several times has several outputs to mix.",
-                "Name another layer, or place a MixPoint behind one of the calls.",
+                "Name another layer, or place a MixPoint after one of the calls.",
                 layer=key,
             )
         self._reached.add(key)
@@ -89,7 +89,7 @@ class _Mixing:
         return keras.tree.map_structure(lambda output: self._mixed(key, output, lam), outputs)
 
     def mask(self, key: str, mask: Any) -> Any:
-        """A mask of time steps: of the mixture are those that either example has."""
+        """The mask of time steps: the mixture has those steps that either example has."""
         if key not in self._indices:
             return mask
         lam = self._lam_at(key)
@@ -105,13 +105,13 @@ class _Mixing:
         return keras.tree.map_structure(mixed, mask)
 
     def check_reached(self) -> None:
-        """Raise for a point that was not on the way, whose labels are mixed nevertheless."""
+        """Raise an error for a point that was not reached, although its labels are mixed."""
         missed = [key for key in self._indices if key not in self._reached]
         if missed:
             _arguments.fail(
                 ValueError,
-                "A MixPoint was named that the model did not call in training.",
-                "Call it, or leave it out of `layers`.",
+                "The model must call every MixPoint that is named in `layers` during training.",
+                "Call it, or remove it from `layers`.",
                 missed=missed,
             )
 
@@ -138,15 +138,15 @@ def _dtype(x: Any) -> str:
 
 
 def _assert_found(found: Any) -> None:
-    """On TensorFlow, and outside XLA, which drops assertions: an error that says what is wrong."""
+    """Raise a clear error on TensorFlow, except inside XLA, which drops assertions."""
     if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
 
     message = (
-        "Partners must be in the same batch, and with MirroredStrategy in the same replica; the "
-        "model must be wrapped by the mix of the pipeline. Do not rebatch or shuffle after the "
-        "mix, and give it a `pairing` whose partners lie in one replica's part of the batch. "
+        "Partners must be in the same batch, and with MirroredStrategy in the same replica, and "
+        "the model must be wrapped by the mix of the pipeline. Do not rebatch or shuffle after the "
+        "mix, and use a `pairing` that keeps partners within one replica's part of the batch. "
         "Received: examples without their partner="
     )
     missing = tf.reduce_sum(tf.cast(~found, tf.int32))
@@ -160,7 +160,7 @@ def _as_wide(lam: Any, x: Any) -> Any:
 def _interpolate(x: Any, x_partner: Any, lam: Any) -> Any:
     """x~ = lam x + (1 - lam) x_partner, exact at both ends, for floats of any dtype.
 
-    The same as `keras_mixup._interpolate`, in operations of Keras.
+    The same as `keras_mixup._interpolate`, in Keras operations.
     """
     dtype = "float64" if _dtype(x) == "float64" else "float32"
     a, b = ops.cast(x, dtype), ops.cast(x_partner, dtype)
@@ -174,7 +174,7 @@ _scope = threading.local()
 
 @contextlib.contextmanager
 def _mixing(mixing: _Mixing | None) -> Iterator[None]:
-    """Points mix, or not, within this context and thread: a replica has a thread of its own."""
+    """Set what points do within this context and thread; each replica has its own thread."""
     outer = getattr(_scope, "mixing", None)
     _scope.mixing = mixing
     try:
@@ -187,18 +187,18 @@ def _mixing(mixing: _Mixing | None) -> Iterator[None]:
 class MixPoint(keras.layers.Layer):
     """A place in a model where mixing may happen.
 
-    For models of your own class, whose layers `Mix.wrap` cannot know: call one wherever a batch may
-    be mixed, and name it among the `layers` of `manifold_mixup`. Without a wrapped model around it,
-    and in evaluation and prediction, it returns its inputs.
+    It is for subclassed models, whose layers `Mix.wrap` cannot know. Call a `MixPoint` wherever a
+    batch may be mixed, and include its name in the `layers` of `manifold_mixup`. Outside of a
+    wrapped model, and in evaluation and prediction, it returns its inputs.
 
     Args:
-        name: what the mix calls it.
+        name: the name by which the mix refers to this point.
 
     Call arguments:
-        inputs: a tensor `[B, ...]`, or a structure of those.
+        inputs: a tensor `[B, ...]`, or a structure of such tensors.
 
     Returns:
-        The same, of the same shapes and dtypes; mixed integers are float32.
+        The same structure, with the same shapes and dtypes; mixed integers are float32.
 
     Example:
         >>> class Network(keras.Model):
@@ -224,7 +224,7 @@ class MixPoint(keras.layers.Layer):
         return inputs if mixing is None else mixing(self._key, inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        # A layer, because Functional models compute masks as they do tensors: in a graph.
+        # This must be a layer, because Functional models compute masks, like tensors, in a graph.
         if all(mask is None for mask in keras.tree.flatten(previous_mask)):
             return previous_mask
         return _MaskPoint(self._key)(previous_mask)
@@ -243,7 +243,7 @@ class MixPoint(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
 class _MaskPoint(keras.layers.Layer):
-    """What a `MixPoint` does to the masks of what it mixes."""
+    """What a `MixPoint` does to the masks of the tensors that it mixes."""
 
     def __init__(self, key: str, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -268,29 +268,30 @@ class _MaskPoint(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
 class MixedModel(keras.Model):
-    """A model that mixes its inputs, or the outputs of some layers, as the pipeline's plan says.
+    """A model that mixes its inputs, or the outputs of some layers, by the plan of the pipeline.
 
-    What `Mix.wrap` returns. It shares the layers of `model`, so that training one trains the other;
-    `model` itself is not changed. Train, evaluate, save and load it as any Keras model.
+    It is what `Mix.wrap` returns. It shares the layers of `model`, so training one trains the
+    other; `model` itself is not changed. It can be trained, evaluated, saved and loaded like any
+    Keras model.
 
-    It takes what the mix's pipeline gives, and plain inputs, as validation data are. It mixes in
-    training only. In evaluation and prediction, for plain inputs, and where lam is 1, it computes
-    what `model` computes, bit for bit.
+    It accepts the batches of the mix's pipeline, and plain inputs, such as validation data. It
+    mixes only in training. In evaluation and prediction, for plain inputs, and where lam is 1, it
+    computes what `model` computes, bit for bit.
 
-    A batch may be divided among devices as long as every example is with its partner. Where one is
-    missing, as under `MirroredStrategy` or after `rebatch`, there is an `InvalidArgumentError` on
-    TensorFlow outside XLA, and NaN in the example's place, and so in the loss, everywhere else.
+    A batch may be divided among devices as long as every example stays with its partner. If a
+    partner is missing, as under `MirroredStrategy` or after `rebatch`, TensorFlow outside XLA
+    raises an `InvalidArgumentError`; everywhere else, the example, and so the loss, becomes NaN.
 
     Args:
         model: a Functional, Sequential or subclassed model.
-        points: names of layers or `MixPoint` objects, and "input", in the order of the plan's
-            indices.
-        keep: names of inputs that "input" does not mix.
-        **kwargs: of `keras.Model`.
+        points: names of layers or `MixPoint` objects, and "input", in the order of the indices in
+            the plan.
+        keep: names of inputs that are not mixed at "input".
+        **kwargs: arguments of `keras.Model`.
 
     Attributes:
-        model: the model that was wrapped.
-        points: the names.
+        model: the wrapped model.
+        points: the names of the points.
     """
 
     def __init__(
@@ -302,13 +303,13 @@ class MixedModel(keras.Model):
     ) -> None:
         if not isinstance(model, keras.Model):
             _arguments.fail(
-                TypeError, "Only a Keras model can be wrapped.", "Pass one.", model=model
+                TypeError, "Only a Keras model can be wrapped.", "Pass a keras.Model.", model=model
             )
         if isinstance(model, MixedModel):
             _arguments.fail(
-                ValueError, "This model is wrapped already.", "Wrap its `model`.", model=model
+                ValueError, "This model is already wrapped.", "Wrap its `model`.", model=model
             )
-        # Its inputs go to `model` as they are, and lam stays float32.
+        # Inputs are passed to `model` unchanged, and lam stays float32.
         super().__init__(autocast=False, **{"name": f"mixed_{model.name}", **kwargs})
         self.points = tuple(points)
         self.keep = tuple(keep)
@@ -316,7 +317,7 @@ class MixedModel(keras.Model):
         if INPUT in self.points:
             self._check_inputs()
         inner = _with_points(model, self.points)
-        # As a function, because Keras would track a model, and list its layers twice.
+        # Stored as a function, because Keras would track a model, and list its layers twice.
         self._run = lambda *args, **kwargs: inner(*args, **kwargs)
         self.built = model.built
 
@@ -331,7 +332,7 @@ class MixedModel(keras.Model):
         if INPUT in self.points:
             x = self._mixed_inputs(mixing, x)
         if not self.model.built:
-            # Keras would trace the model to build it, with the points at work.
+            # Otherwise, Keras would trace the model to build it while the points are mixing.
             self.model.compute_output_spec(x)
         with _mixing(mixing):
             outputs = self._run(x, training=training)
@@ -339,7 +340,7 @@ class MixedModel(keras.Model):
         return outputs
 
     def _check_inputs(self) -> None:
-        """Raise where a mixture would be truncated to an integer."""
+        """Raise an error if a mixture would be truncated to integers."""
         if not _is_graph(self.model) or not _has_graph(self.model):
             return
         sequential = isinstance(self.model, keras.Sequential)
@@ -348,9 +349,10 @@ class MixedModel(keras.Model):
             if "int" in dtype and not self._keeps(path):
                 _arguments.fail(
                     ValueError,
-                    "The mixture of integers is not an integer, and this input takes nothing else.",
-                    'Leave "input" out of `layers`, or give it dtype="float32": uint8 batches '
-                    "still travel as uint8.",
+                    "The mixture of integers is not an integer, but this input accepts only "
+                    "integers.",
+                    'Remove "input" from `layers`, or give this input dtype="float32"; uint8 '
+                    "batches are still transferred as uint8.",
                     input=tensor.name,
                     dtype=dtype,
                 )
@@ -374,14 +376,14 @@ class MixedModel(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> MixedModel:
-        """The model that `get_config` described."""
+        """Create a model from the output of `get_config`."""
         config = dict(config)
         model = keras.saving.deserialize_keras_object(config.pop("model"), custom_objects)
         return cls(model, **config)
 
 
 def _with_points(model: keras.Model, points: Sequence[str]) -> Any:
-    """The model with a `MixPoint` behind each layer that is named, and the same layers."""
+    """The model with the same layers, and with a `MixPoint` after each named layer."""
     paths = {path for path, _ in _paths(model)}
     placed = [layer for layer in model._flatten_layers() if isinstance(layer, MixPoint)]
     by_hand = [layer.name for layer in placed if layer.name not in paths]
@@ -400,25 +402,25 @@ def _with_points(model: keras.Model, points: Sequence[str]) -> Any:
 
 
 class _Surgery:
-    """Puts points into models.
+    """Inserts points into models.
 
     Args:
-        names: paths of the layers to put them behind.
+        names: paths of the layers after which points are inserted.
     """
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
 
     def operate(self, model: keras.Model, prefix: str = "") -> Any:
-        """The graph of `model` with the same layers, and points in it and in nested models."""
+        """The graph of `model` with the same layers, and with points in it and in nested models."""
         if not _has_graph(model):
             _arguments.fail(
                 ValueError,
                 "A model must be built before it can be wrapped.",
-                "Begin a Sequential model with keras.Input(...).",
+                "Start a Sequential model with keras.Input(...).",
                 model=model.name,
             )
-        # Without what a model class adds to its graph, such as what it was compiled with.
+        # Without what a model class adds to its graph, such as its compile configuration.
         sequential = isinstance(model, keras.Sequential)
         inputs = model.inputs[0] if sequential else model.input
         outputs = model.outputs[0] if sequential else model.output
@@ -443,14 +445,14 @@ class _Surgery:
         def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
             path = f"{prefix}{layer.name}"
             for name in automatic.get(layer.name, ()):
-                kwargs.pop(name, None)  # filled in again, behind a point with another mask
+                kwargs.pop(name, None)  # filled in again, after a point with another mask
             calls[path] = calls.get(path, 0) + 1
             inside = [name for name in self._names if f"{name}/".startswith(f"{path}/")]
             if calls[path] > 1 and inside:
                 _arguments.fail(
                     ValueError,
                     "A layer that is called several times has several outputs to mix.",
-                    "Name another layer, or place a MixPoint behind one of the calls.",
+                    "Name another layer, or place a MixPoint after one of the calls.",
                     layer=inside[0],
                 )
             if path not in self._names:
@@ -469,7 +471,7 @@ class _Surgery:
 
 
 def _is_graph(model: Any) -> bool:
-    """Whether a model is made of the layers it lists, and does nothing else when it is called."""
+    """Whether a model consists of the layers it lists, and does nothing else when called."""
     if not isinstance(model, (keras.Function, keras.Sequential)):
         return False
     definer = next(cls for cls in type(model).__mro__ if "call" in vars(cls))
@@ -494,7 +496,7 @@ def _has_graph(model: keras.Model) -> bool:
 
 
 def _paths(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`(path, layer)` of every layer that can be named without a `MixPoint`."""
+    """Yield `(path, layer)` for every layer that can be named without a `MixPoint`."""
     if not _is_graph(model):
         return
     for layer in model.layers:
@@ -507,29 +509,30 @@ def _fail_name(model: Any, name: str, paths: Sequence[str], by_hand: Sequence[st
     if by_hand.count(name) > 1:
         _arguments.fail(
             ValueError,
-            f"There are several MixPoints named {name!r} in the model.",
-            "Give each its own name.",
+            f"The model has several MixPoints named {name!r}.",
+            "Give each of them a unique name.",
             points=list(by_hand),
         )
     known = [INPUT, *paths, *by_hand]
-    todo = f"There are {known}."
+    todo = f"Choose from {known}."
     if not _is_graph(model):
-        todo += " In a model of your own class, place a MixPoint where mixing may happen."
+        todo += " In a subclassed model, place a MixPoint where mixing may happen."
     _arguments.fail(
         ValueError,
-        f"The model {model.name!r} has no layer {name!r} to mix behind.",
+        f"The model {model.name!r} has no layer {name!r} after which it could mix.",
         todo,
         layer=name,
     )
 
 
 def _check_batch_axes(inner: Any) -> None:
-    """Raise unless there is a row for each example at each point.
+    """Raise an error unless there is one row per example at each point.
 
-    A shape such as `(None, 8)` does not tell, because layers may fold other axes into the first.
+    A shape such as `(None, 8)` does not show this, because layers may fold other axes into the
+    first one.
     """
     shapes: dict[str, Any] = {}
-    size = 24  # some layers only take even numbers, or multiples of three
+    size = 24  # some layers accept only even numbers, or multiples of three
     specs = keras.tree.map_structure(
         lambda tensor: keras.KerasTensor((size, *tensor.shape[1:]), tensor.dtype), inner.input
     )
@@ -547,7 +550,7 @@ def _check_batch_axes(inner: Any) -> None:
 def _fail_batch_axis(key: str, shape: tuple[Any, ...]) -> None:
     _arguments.fail(
         ValueError,
-        f"The output of {key!r} has no batch axis: there is not one row for each example.",
+        f"The output of {key!r} has no batch axis: it does not have one row per example.",
         "Name another layer.",
         shape=shape,
     )

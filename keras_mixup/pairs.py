@@ -1,4 +1,4 @@
-"""Datasets of pairs, whose partners come from anywhere in the data."""
+"""Datasets of pairs, in which partners come from anywhere in the data."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from keras_mixup import _arguments
 def shuffled_pairs(
     buffer_size: int, *, seed: int | None = None
 ) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
-    """Zip two independently shuffled streams of one dataset: elements become (first, second).
+    """Zip two independently shuffled streams of one dataset into elements (first, second).
 
     Every example is read twice per epoch, once as the original and once as a partner. Partners come
     from the whole shuffle buffer instead of the same batch. Apply it before `batch`.
 
     Args:
-        buffer_size: size of the buffer of each shuffle, >= 1; the number of examples for a full
+        buffer_size: size of each shuffle buffer, >= 1; use the number of examples for a full
             shuffle.
         seed: an integer for reproducible orders, which still differ between the streams and from
-            epoch to epoch; None for fresh ones.
+            epoch to epoch, or None for fresh ones.
 
     Returns:
         A function for `ds.apply`.
@@ -33,7 +33,7 @@ def shuffled_pairs(
         >>> train = pairs.batch(128).apply(mixup(0.2, num_classes=10))
 
     References:
-        The two loaders of Zhang et al., 2017, arXiv:1710.09412.
+        The two data loaders of Zhang et al., 2017, arXiv:1710.09412.
     """
     buffer_size = _arguments.integer("buffer_size", buffer_size, low=1)
     seeds = _arguments.two_seeds(seed)
@@ -46,11 +46,12 @@ def shuffled_pairs(
 
 
 def nearest_neighbors(features: Any, k: int) -> np.ndarray:
-    """The k nearest other examples of every example, by Euclidean distance, with scikit-learn.
+    """Find the k nearest other examples of each example by Euclidean distance, with scikit-learn.
 
     Args:
-        features: `[N, ...]`, flattened: pixels, embeddings, or whatever defines nearness.
-        k: number of neighbours, >= 1 and < N. The paper's ablation took 200.
+        features: `[N, ...]`, which is flattened: pixels, embeddings, or any other features that
+            define similarity.
+        k: number of neighbors, >= 1 and < N. The paper's ablation study uses 200.
 
     Returns:
         int64 `[N, k]`, nearest first.
@@ -66,7 +67,7 @@ def nearest_neighbors(features: Any, k: int) -> np.ndarray:
     k = _arguments.integer("k", k, low=1)
     if k >= len(features):
         _arguments.fail(
-            ValueError, "`k` must be smaller than the number of examples.", "Lower it.", k=k
+            ValueError, "`k` must be smaller than the number of examples.", "Reduce `k`.", k=k
         )
     return NearestNeighbors(n_neighbors=k).fit(features).kneighbors(return_distance=False)
 
@@ -74,28 +75,28 @@ def nearest_neighbors(features: Any, k: int) -> np.ndarray:
 def neighbor_pairs(
     data: tuple[Any, ...], neighbors: Any, *, seed: int | None = None
 ) -> tf.data.Dataset:
-    """A dataset of pairs: every example with one of its neighbours, drawn anew each epoch.
+    """Create a dataset of pairs: each example with one of its neighbors, drawn anew each epoch.
 
     Args:
         data: `(x, y)` or `(x, y, sample_weight)` of NumPy arrays `[N, ...]`, nested or not.
-        neighbors: integers `[N, k]`; row i lists the examples that i may be mixed with, from
-            `nearest_neighbors` or elsewhere.
-        seed: an integer for reproducible order and partners, None for fresh ones.
+        neighbors: integers `[N, k]`, from `nearest_neighbors` or another source. Row i lists the
+            examples that example i may be mixed with.
+        seed: an integer for reproducible order and partners, or None for fresh ones.
 
     Returns:
         An unbatched, shuffled dataset of `(first, second)`, to be batched and mixed.
 
     Raises:
-        ValueError: neighbours that are not examples, or not one row per example.
+        ValueError: if `neighbors` has indices that are not examples, or not one row per example.
 
     Example:
         >>> pairs = neighbor_pairs((x, y), nearest_neighbors(x, 3), seed=0)
         >>> train = pairs.batch(16).apply(mixup(1.0, num_classes=10))
 
     References:
-        The ablation of Zhang et al., 2017, arXiv:1710.09412: less gain than random pairs. With the
-        neighbours of the same class and `label_share.Dominant()` it is SMOTE's interpolation
-        (Chawla et al., 2002, arXiv:1106.1813).
+        The ablation study of Zhang et al., 2017, arXiv:1710.09412, which finds a smaller gain than
+        with random pairs. With neighbors of the same class and `label_share.Dominant()`, this is
+        the interpolation of SMOTE (Chawla et al., 2002, arXiv:1106.1813).
     """
     data = tf.nest.map_structure(np.asarray, data)
     neighbors = np.asarray(neighbors)
@@ -104,7 +105,7 @@ def neighbor_pairs(
     if any(len(leaf) != count for leaf in tf.nest.flatten(data)):
         lengths = [len(leaf) for leaf in tf.nest.flatten(data)]
         _arguments.fail(
-            ValueError, "All arrays must have the same length.", "Cut them.", lengths=lengths
+            ValueError, "All arrays must have the same length.", "Truncate them.", lengths=lengths
         )
     if neighbors.ndim != 2 or neighbors.dtype.kind not in "iu" or not neighbors.size:
         _arguments.fail(
@@ -118,7 +119,7 @@ def neighbor_pairs(
         _arguments.fail(
             ValueError,
             rule,
-            f"There are {count} examples.",
+            f"Pass one row for each of the {count} examples, with indices below that number.",
             rows=len(neighbors),
             smallest=int(neighbors.min()),
             largest=int(neighbors.max()),

@@ -1,4 +1,4 @@
-"""Look at a mixed batch before training on it."""
+"""Plots of mixed batches, to inspect them before training."""
 
 from __future__ import annotations
 
@@ -21,32 +21,35 @@ __all__ = ["show_batch"]
 def show_batch(
     dataset: Any, class_names: Sequence[str] | None = None, *, max_images: int = 16
 ) -> Figure:
-    """Draw the images of a dataset's first batch, each with the shares of its soft label.
+    """Draw the images of the first batch of a dataset, each with the shares of its soft label.
 
-    Title: the shares, e.g. "62% cat + 38% dog": classes with a share > 0, largest first, at most
-    three ("+ ..." stands for the rest); names that are numbers are in quotation marks. The strip
-    under an image shows all the shares as lengths; a class has the same colour in every image.
+    The title of an image lists the classes with a share > 0, largest first, for example
+    "62% cat + 38% dog". It lists at most three classes ("+ ..." stands for the rest), and names
+    that are numbers are in quotation marks. The strip below an image shows all shares as lengths;
+    each class has the same color in every image.
 
-    Images are scaled by the range of the whole batch, so that they stay comparable: uint8, and
-    numbers between 0 and 255, are shown on 0..255; numbers between 0 and 1 on 0..1; anything else
-    (standardised images, for instance) from the batch's smallest to its largest value. One or two
-    channels: the first, in grey. Three or more: the first three, as red, green and blue.
+    All images of the batch are scaled by the same range, so that they remain comparable. uint8
+    images and values between 0 and 255 are shown on the range 0 to 255, values between 0 and 1 on
+    the range 0 to 1, and anything else (standardized images, for instance) from the smallest to the
+    largest value of the batch. With one or two channels, the first is shown in gray; with three or
+    more, the first three are shown as red, green and blue.
 
     Args:
-        dataset: a batched `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`. `x`: images
-            `[B, H, W, C]`, or a nested structure with exactly one such leaf. `y`: soft labels
-            `[B, K]`, K >= 2; or `[B]` or `[B, 1]` in [0, 1] for a sigmoid, which are two classes.
+        dataset: a batched `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`. `x` holds
+            images `[B, H, W, C]`, or is a nested structure with exactly one such leaf. `y` holds
+            soft labels `[B, K]` with K >= 2, or, for a sigmoid, `[B]` or `[B, 1]` in [0, 1], which
+            is treated as two classes.
         class_names: K names, or `None` to show the class ids.
-        max_images: how many images to show at most; an integer >= 1.
+        max_images: maximum number of images to show, an integer >= 1.
 
     Returns:
-        A `matplotlib.figure.Figure`. A notebook shows it as the last line of a cell; in a script
-        save it with `figure.savefig("batch.png")`.
+        A `matplotlib.figure.Figure`. A notebook shows it if it is the last line of a cell; in a
+        script, save it with `figure.savefig("batch.png")`.
 
     Raises:
         ImportError: if matplotlib is not installed.
-        ValueError: if the dataset's elements are none of the above, `class_names` does not have K
-            names, or `max_images` is not an integer >= 1.
+        ValueError: if the elements of the dataset do not have one of these forms, `class_names`
+            does not have K names, or `max_images` is not an integer >= 1.
 
     Example:
         >>> x, y = np.random.rand(8, 32, 24, 3), np.random.randint(2, size=8)
@@ -58,7 +61,7 @@ def show_batch(
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "`show_batch` draws with matplotlib. Install it: pip install matplotlib"
+            "`show_batch` needs matplotlib. Install it with `pip install matplotlib`."
         ) from error
 
     max_images = _arguments.integer("max_images", max_images, low=1)
@@ -68,8 +71,8 @@ def show_batch(
     if len(names) != num_classes:
         _arguments.fail(
             ValueError,
-            "`class_names` must have one name for each class.",
-            f"Pass {num_classes} names, or None for ids.",
+            "`class_names` must have one name per class.",
+            f"Pass {num_classes} names, or None to show the class ids.",
             names=len(names),
             class_names=class_names,
         )
@@ -78,12 +81,12 @@ def show_batch(
     titles = [_title(label, names) for label in labels[: len(images)]]
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
-    # In inches: a cell is wide enough for a title of two short names; under the image is the strip.
+    # In inches. A cell fits a title with two short names; the strip goes below the image.
     cell_width, title_height = 2.2, 0.15 * max(title.count("\n") + 1 for title in titles)
     height_per_width = images.shape[1] / images.shape[2]
     cell_height = cell_width * height_per_width + title_height + 0.25
     figure = plt.figure(figsize=(columns * cell_width, rows * cell_height), layout="constrained")
-    # Made by pyplot, so that notebooks know how to draw it; closed, so that they draw it once.
+    # Created by pyplot, so that notebooks can draw it, and closed, so that they draw it only once.
     plt.close(figure)
 
     colors = plt.colormaps["tab10" if num_classes <= 10 else "tab20"]
@@ -92,7 +95,7 @@ def show_batch(
         axes.set_axis_off()
     for axes, image, label, title in zip(grid, images, labels, titles):
         axes.imshow(image, cmap="gray", vmin=0, vmax=1)
-        # Not parsed as maths: a "$" in a class name is a dollar.
+        # Not parsed as math: a "$" in a class name is a dollar sign.
         axes.set_title(title, fontsize=9, pad=3, parse_math=False)
         strip = axes.inset_axes([0, -0.06 / height_per_width, 1, 0.04 / height_per_width])
         _draw_shares(strip, label, colors)
@@ -105,15 +108,15 @@ def _first_batch(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(element, tuple) or len(element) not in (2, 3):
         _fail(
             element,
-            "The dataset's elements must be `(x, y)` or `(x, y, sample_weight)`.",
-            "Bring them to that form with `map`.",
+            "The elements of the dataset must be `(x, y)` or `(x, y, sample_weight)`.",
+            "Convert them with `map`.",
         )
     images = [leaf for leaf in keras.tree.flatten(element[0]) if len(leaf.shape) == 4]
-    if len(images) != 1 or None in tuple(images[0].shape):  # None: ragged
+    if len(images) != 1 or None in tuple(images[0].shape):  # None means ragged
         _fail(
             element,
-            "`x` must hold exactly one batch of images `[B, H, W, C]`.",
-            "Call `batch` on the dataset, or choose the images to see with `map`.",
+            "`x` must contain exactly one batch of images `[B, H, W, C]`.",
+            "Call `batch` on the dataset, or select the images to show with `map`.",
         )
     labels = keras.tree.flatten(element[1])
     shares = _shares(labels[0]) if len(labels) == 1 else None
@@ -121,19 +124,19 @@ def _first_batch(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
         _fail(
             element,
             "`y` must be one batch of soft labels `[B, K]`, K >= 2, or `[B, 1]` in [0, 1].",
-            "Call `apply(mix)` on the dataset, or turn class ids into `tf.one_hot(y, K)`.",
+            "Call `apply(mix)` on the dataset, or convert class ids with `tf.one_hot(y, K)`.",
         )
     return np.asarray(images[0]), shares
 
 
 def _shares(label: Any) -> np.ndarray | None:
-    """Soft labels as float32 [B, K], those of a sigmoid as two classes; None for others."""
+    """Soft labels as float32 [B, K], with two classes for a sigmoid; None for other labels."""
     if len(label.shape) == 2 and label.shape[1] > 1:
         return np.asarray(label).astype("float32")
     if not label.dtype.is_floating or tuple(label.shape[1:]) not in ((), (1,)):
         return None
     shares = np.asarray(label).astype("float32").reshape(-1)
-    # 1 % of slack for half precision.
+    # With 1 % of slack for half precision.
     if not np.all((shares >= -0.01) & (shares <= 1.01)):
         return None
     return np.stack([1 - shares, shares], axis=1)
@@ -147,11 +150,11 @@ def _fail(element: Any, rule: str, todo: str) -> NoReturn:
 
 
 def _on_unit_range(images: np.ndarray) -> np.ndarray:
-    """[B, H, W, C] of any range -> [B, H, W] or [B, H, W, 3] in [0, 1]; rule: see `show_batch`."""
+    """Scale [B, H, W, C] to [B, H, W] or [B, H, W, 3] in [0, 1], as `show_batch` describes."""
     is_uint8 = images.dtype == np.uint8
     images = images[..., :3] if images.shape[-1] >= 3 else images[..., 0]
     low, high = float(np.nanmin(images)), float(np.nanmax(images))
-    # 1 % of slack: blending in half precision may round just past the end of the range.
+    # With 1 % of slack, because blending in half precision may round just past the end of a range.
     if is_uint8 or (low >= 0 and 1.01 < high <= 255 * 1.01):
         low, high = 0.0, 255.0
     elif low >= 0 and high <= 1.01:
@@ -176,12 +179,12 @@ def _percent(share: float) -> str:
 
 
 def _quoted(name: Any) -> str:
-    """A name that is a number in quotation marks: `99% 8` reads like a product."""
+    """Put a name that is a number in quotation marks, because `99% 8` reads like a product."""
     return f'"{name}"' if str(name)[:1].isdigit() else str(name)
 
 
 def _draw_shares(strip: Any, label: np.ndarray, colors: Any) -> None:
-    """One piece a class, as long as its share."""
+    """Draw one bar per class, as long as its share."""
     strip.set_axis_off()
     strip.margins(0)
     left = 0.0

@@ -1,8 +1,8 @@
-"""Numbers that change during training: functions of the step.
+"""Numbers that change during training, as functions of the step.
 
-The step is the number of batches before this one, an int64 scalar. A schedule is any function of
-it: `Window`, a `keras.optimizers.schedules.LearningRateSchedule`, or one of your own, with
-TensorFlow operations or with plain conditions.
+The step is the number of batches before the current one, an int64 scalar. A schedule is any
+function of the step: `Window`, a `keras.optimizers.schedules.LearningRateSchedule`, or your own
+function, written with TensorFlow operations or plain Python conditions.
 
     steps = 50_000 // 128
     warm_up = schedule.Window(start=5 * steps)  # no mixing in the first 5 epochs
@@ -30,13 +30,13 @@ Schedule = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Window(Configurable):
-    """1 from step `start` on and before `stop`, else 0: mixing for a part of the training.
+    """1 from step `start` until just before step `stop`, otherwise 0: mixing for part of training.
 
         p(step) = 1 where start <= step < stop, else 0
 
     Args:
         start: first step of the window, >= 0. `5 * steps_per_epoch` is a warm-up of 5 epochs.
-        stop: first step after the window, > start; None means that it does not end.
+        stop: first step after the window, > start; None means that the window does not end.
 
     Returns (when called):
         float32, 0 or 1.
@@ -46,7 +46,7 @@ class Window(Configurable):
         [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
 
     References:
-        Warm-up: the speech experiment of Zhang et al., 2017, arXiv:1710.09412.
+        The warm-up in the speech experiment of Zhang et al., 2017, arXiv:1710.09412.
     """
 
     start: int = argument(functools.partial(_arguments.integer, low=0), 0)

@@ -203,9 +203,9 @@ DATASET = tf.data.Dataset.from_tensor_slices((X, Y))
     ("data", "message"),
     [
         (X, "must be a pair of arrays"),
-        ((X, None), "must hold one array of inputs and one of labels"),
-        (({"a": X}, Y), "must hold one array of inputs"),
-        ((X, Y[:-1]), "one label for every example.*x_shape"),
+        ((X, None), "must contain one array of inputs and one of labels"),
+        (({"a": X}, Y), "must contain one array of inputs"),
+        ((X, Y[:-1]), "one label per example.*x_shape"),
         ((X[:0], Y[:0]), "at least .* example"),
         ((X, Y + 1), r"Class ids must be integers from 0 to 3.*largest=4"),
         ((X, Y - 1), r"smallest=-1"),
@@ -218,7 +218,7 @@ DATASET = tf.data.Dataset.from_tensor_slices((X, Y))
         (DATASET.map(lambda x, y: (x, y, 1.0)).batch(2), "sample weights are not used"),
         (DATASET.map(lambda x, y: ({"a": x}, y)).batch(2), "one dense tensor each"),
         (DATASET.take(0).batch(2), "at least 1 example"),
-        (DATASET.repeat().batch(2), "must come to an end"),
+        (DATASET.repeat().batch(2), "must be finite"),
     ],
 )
 def test_data_that_cannot_be_measured(name, data, message):
@@ -237,7 +237,7 @@ def test_data_that_cannot_be_measured(name, data, message):
         (TwoOutputs(), {}, r"one output of shape \[N, K\]"),
         (classifier(None), {}, "must be probabilities.*Pass from_logits=True"),
         (classifier("tanh", units=1), {}, "must be probabilities.*Pass from_logits=True"),
-        (MODEL, {"from_logits": True}, "must be logits.*Leave `from_logits` out"),
+        (MODEL, {"from_logits": True}, "must be logits.*Remove `from_logits`"),
         (MODEL, {"batch_size": 0}, "`batch_size` must be an integer"),
     ],
 )
@@ -272,7 +272,7 @@ def test_a_model_of_nans_is_an_error():
 def test_a_model_without_a_gradient_is_an_error(name, model):
     if keras.backend.backend() == "jax" and isinstance(model, Rounding):
         pytest.skip("JAX differentiates a cast to integers as a constant: the gradient is 0")
-    with pytest.raises(TypeError, match="must be differentiable in its input"):
+    with pytest.raises(TypeError, match="must be differentiable with respect to its input"):
         measured(name, model, (X, np.zeros(N)))
 
 
@@ -296,14 +296,14 @@ def noise(mask, train=(X, Y)):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: between(pairs=0), "`pairs` must be an integer, at least 1"),
+        (lambda: between(pairs=0), "`pairs` must be an integer >= 1"),
         (lambda: between(label="soft"), '`label` must be "mixed" or "predicted"'),
         (lambda: between(seed=0.5), "`seed` must be an integer"),
         (
             lambda: analysis.in_between(MODEL, (X[:1], Y[:1])),
             "must have at least 2 examples.*examples=1",
         ),
-        (lambda: attack(eps=-1), "`eps` must be a finite number at least 0"),
+        (lambda: attack(eps=-1), "`eps` must be a finite number >= 0"),
         (lambda: attack(steps=0), "`steps` must be an integer"),
         (lambda: attack(value_range=(1, 0)), "`value_range` must be two finite numbers"),
         (lambda: attack(value_range=5), "`value_range` must be two finite numbers"),
@@ -313,7 +313,7 @@ def noise(mask, train=(X, Y)):
             lambda: analysis.adversarial_examples({"a": MODEL}, (X, Y), value_range=(0, 1)),
             "must be a Keras model",
         ),
-        (lambda: plane(x=X[:, :1]), r"inputs of two features.*x_shape=\(11, 1\)"),
+        (lambda: plane(x=X[:, :1]), r"inputs with two features.*x_shape=\(11, 1\)"),
         (lambda: plane(resolution=1), "`resolution` must be an integer"),
         (lambda: plane(class_id=K), "`class_id` must be below 4"),
         (lambda: plane(class_id=-1), "`class_id` must be an integer"),
@@ -321,7 +321,7 @@ def noise(mask, train=(X, Y)):
         (lambda: analysis.line_profile(MODEL, X[0], X[1], points=10), "`points` must be odd"),
         (lambda: analysis.reliability([0], [[0.5, 0.5]], bins=0), "`bins` must be an integer"),
         (lambda: analysis.reliability([0], [[0.5, 0.6]]), "must be probabilities"),
-        (lambda: analysis.reliability([0, 1], [[0.5, 0.5]]), "one label for every example"),
+        (lambda: analysis.reliability([0, 1], [[0.5, 0.5]]), "one label per example"),
         (lambda: analysis.reliability([], np.ones((0, 2))), "at least 1 example"),
         (lambda: analysis.fit_temperature([2], [[0.5, 0.5]]), "integers from 0 to 1"),
         (
@@ -335,7 +335,7 @@ def noise(mask, train=(X, Y)):
         (lambda: analysis.corrupt_labels(np.eye(K), 0.5, K), "must be integer class ids"),
         (lambda: analysis.corrupt_labels(np.eye(K, dtype=int), 0.5, K), "must be integer class"),
         (lambda: noise(np.zeros(N)), "`mask` must be bool"),
-        (lambda: noise(np.zeros(N - 1, bool)), "one entry for every training example"),
+        (lambda: noise(np.zeros(N - 1, bool)), "one entry per training example"),
         (lambda: noise(np.zeros(N, bool), train=X), "`train` must be a pair"),
     ],
 )

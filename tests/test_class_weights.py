@@ -53,7 +53,7 @@ def test_class_weights_of_another_length_or_place():
     dataset = SLICES((np.zeros((4, 2), "f"), np.arange(4))).batch(4)
     with pytest.raises(ValueError, match=r"\[B, 3\]"):
         dataset.apply(mixup(1.0, num_classes=4)).map(class_weights([1, 2, 3]))
-    with pytest.raises(ValueError, match="behind the mix"):
+    with pytest.raises(ValueError, match="after the mix"):
         dataset.map(class_weights([1, 2, 3, 4]))
 
 

@@ -196,7 +196,7 @@ def test_substreams_draw_apart_under_a_global_seed():
 
 def test_substreams_cannot_be_numbered():
     make = substreams(mixup(seed=3, num_classes=SIZE).indexed(start=7))
-    with pytest.raises(ValueError, match=r"Mix what interleave or flat_map returns.*start=7"):
+    with pytest.raises(ValueError, match=r"Apply the mix.*interleave or flat_map returns.*start=7"):
         tf.data.Dataset.range(3).flat_map(make)
 
 

@@ -86,9 +86,9 @@ def namespace():
 
 
 def folders(path):
-    """Two classes of two files each: images, and sounds."""
+    """Two classes of three files each: images, and sounds."""
     for kind in ("a", "b"):
-        for name in ("1", "2"):
+        for name in ("1", "2", "3"):
             file = path / "images" / kind / f"{name}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             keras.utils.save_img(file, np.full((8, 8, 3), 99), scale=False)
@@ -117,10 +117,14 @@ SAVING = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
 
 @SAVING
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 @pytest.mark.parametrize("page", PAGES)
 def test_code_in_pages_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(f"docs/{page}.md", {**namespace(), **folders(tmp_path)}, packages=[])
+    names = {**namespace(), **folders(tmp_path)}
+    data = names["images"], names["labels"][:, None]
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: (data, data))
+    run(f"docs/{page}.md", names, packages=[])
 
 
 @pytest.mark.slow
@@ -344,4 +348,4 @@ def test_what_keras_says_of_a_metric_that_is_not_registered(tmp_path):
 def test_without_tensorflow_the_import_says_what_to_install():
     script = "import sys; sys.modules['tensorflow'] = None; import keras_mixup"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert 'pip install "keras-mixup[tf]"' in result.stderr.splitlines()[-1]
+    assert 'pip install ".[tf]"' in result.stderr.splitlines()[-1]

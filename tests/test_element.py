@@ -68,9 +68,9 @@ IMAGES, LABELS = spec(4, 5, 6, 3), spec(4, dtype="int64")
 
 BAD_ELEMENTS = {
     "ids without num_classes": ((IMAGES, LABELS), {}, "num_classes"),
-    "x without y": ((IMAGES,), {"num_classes": 3}, r"must be \(x, y\)"),
-    "a dictionary": (({"image": IMAGES, "label": LABELS},), {"num_classes": 3}, "Map dictionaries"),
-    "too many parts": ((IMAGES, LABELS, LABELS, LABELS), {"num_classes": 3}, r"must be \(x, y\)"),
+    "x without y": ((IMAGES,), {"num_classes": 3}, r"batched \(x, y\)"),
+    "a dictionary": (({"image": IMAGES, "label": LABELS},), {"num_classes": 3}, "Convert dict"),
+    "too many parts": ((IMAGES, LABELS, LABELS, LABELS), {"num_classes": 3}, r"batched \(x, y\)"),
     "unbatched": ((spec(5, 6, 3), spec(dtype="int64")), {"num_classes": 3}, "batched"),
     "unbatched one-hot": ((spec(5, 6, 3), spec(10)), {}, "one leading batch axis"),
     "unknown rank": ((tf.TensorSpec(None), LABELS), {"num_classes": 3}, "rank"),
@@ -103,7 +103,7 @@ BAD_ELEMENTS = {
         {"num_classes": 3},
         r"\[B\], \[B, 1\] or \[B, T\]",
     ),
-    "two inputs or a pair": (((IMAGES, IMAGES), (IMAGES, IMAGES)), {}, "Say which"),
+    "two inputs or a pair": (((IMAGES, IMAGES), (IMAGES, IMAGES)), {}, "or a single element"),
     "pairs of two sizes": (
         ((IMAGES, spec(4, 3)), (spec(4, 8, 8, 3), spec(4, 3))),
         {},

@@ -224,9 +224,9 @@ def test_static_shapes_stay():
 
 def test_pairs_are_refused():
     pairs = tf.data.Dataset.from_tensor_slices(provenance(COUNT)).apply(shuffled_pairs(5, seed=0))
-    with pytest.raises(ValueError, match="the partners that pairs bring along"):
+    with pytest.raises(ValueError, match="the partners in a dataset of pairs"):
         pairs.batch(4).apply(manifold())
-    with pytest.raises(ValueError, match="the partners that pairs bring along"):
+    with pytest.raises(ValueError, match="the partners in a dataset of pairs"):
         manifold(pairing=pairing.Zipped())
 
 
@@ -234,14 +234,14 @@ def test_pairs_are_refused():
     ("make", "message"),
     [
         (lambda: choose(manifold(), mixup(num_classes=COUNT)), "choice is made in the pipeline"),
-        (lambda: WithClean(manifold()), "A clean batch beside its mixed twin"),
+        (lambda: WithClean(manifold()), "A clean batch and its mixed twin"),
         (lambda: in_model(cutmix(num_classes=3)), "Only linear mixes"),
         (lambda: in_model(choose(mixup(), None)), "Only linear mixes"),
         (lambda: in_model(WithClean(mixup())), "Only linear mixes"),
         (lambda: in_model(manifold()), "Only linear mixes"),
-        (lambda: in_model(mixup(dtype="uint8")), "`dtype` says"),
+        (lambda: in_model(mixup(dtype="uint8")), "`dtype` is"),
         (lambda: manifold(layers=()), "at least one layer"),
-        (lambda: manifold(layers=("a", "a")), "each only once"),
+        (lambda: manifold(layers=("a", "a")), "each layer only once"),
     ],
 )
 def test_what_cannot_happen_in_a_model(make, message):
@@ -337,7 +337,7 @@ def test_points_placed_by_hand_that_are_wrong():
             self.other = MixPoint("point")
 
     plan = plan_of(np.ones((8, 2), "float32"), LAM, 0, PARTNER)
-    for wrong, message in ((Twice(), "called several times"), (Never(), "did not call")):
+    for wrong, message in ((Twice(), "called several times"), (Never(), "must call")):
         wrong(plan["x"])
         with pytest.raises(ValueError, match=message):
             wrap(wrong, "point")(plan, training=True)
@@ -349,7 +349,7 @@ def test_models_that_cannot_be_wrapped():
     with pytest.raises(ValueError, match="must be built"):
         wrap(keras.Sequential([L.Dense(2, name="a")]), "a")
     wrapped = wrap(network()[0], "c1")
-    with pytest.raises(ValueError, match="wrapped already"):
+    with pytest.raises(ValueError, match="already wrapped"):
         wrap(wrapped, "c1")
     with pytest.raises(ValueError, match="The mixture of integers is not an integer"):
         wrap(identity((4,), "uint8"), "input")

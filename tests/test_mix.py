@@ -290,10 +290,10 @@ def test_the_global_seed_changes_nothing():
 @pytest.mark.parametrize(
     ("mix", "arguments", "message"),
     [
-        (mixup(seed=1), {"start": -1}, "`start` must be an integer, at least 0"),
+        (mixup(seed=1), {"start": -1}, "`start` must be an integer >= 0"),
         (mixup(seed=1), {"start": 0.0}, "`start` must be an integer"),
-        (mixup(seed=1), {"stride": 0}, "`stride` must be an integer, at least 1"),
-        (mixup(), {}, "Give the mix a seed"),
+        (mixup(seed=1), {"stride": 0}, "`stride` must be an integer >= 1"),
+        (mixup(), {}, "Pass `seed` to the mix"),
     ],
 )
 def test_bad_numbers_are_refused(mix, arguments, message):

@@ -160,7 +160,7 @@ def test_max_images_cuts_and_the_grid_has_no_axes():
 
 @pytest.mark.parametrize("max_images", [0, -1, 2.0, True, None])
 def test_max_images_must_be_a_positive_integer(max_images):
-    with pytest.raises(ValueError, match=r"integer, at least 1\. .*Received: max_images="):
+    with pytest.raises(ValueError, match=r"integer >= 1\. .*Received: max_images="):
         show_batch(dataset_of(images(), labels()), max_images=max_images)
 
 

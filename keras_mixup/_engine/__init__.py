@@ -1,1 +1,1 @@
-"""The engine: what puts an element through a method. Nothing here is imported by users."""
+"""The engine, which applies methods to elements. It is not meant to be imported by users."""

@@ -1,4 +1,4 @@
-"""What a dataset element is: its parts, and every check that needs no values."""
+"""The layout of a dataset element: its parts, and all checks that need no values."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """What an element holds; built once, from specs or tensors.
+    """The contents of an element; built once, from specs or tensors.
 
     Attributes:
-        paired: the element is two structures, `(first, second)`.
-        fields: what each leaf of x, y and the sample weights is; None for what is kept.
+        paired: whether the element is a pair of structures, `(first, second)`.
+        fields: the field of each leaf of x, y and the sample weights; None for leaves in `keep`.
         batch_size: the static batch size, or None.
-        static: whether all shapes but the batch size are known.
+        static: whether all shapes are known, except for the batch size.
     """
 
     paired: bool
@@ -52,7 +52,7 @@ class Layout:
         return tuple(field for field in self.fields if field is not None)
 
     def halves(self, element: Element) -> tuple[list[Any], list[Any] | None]:
-        """The mixed leaves of the element, and of its second half when it is a pair."""
+        """The mixed leaves of the element, or those of both halves of a pair."""
         if not self.paired:
             return self._mixed_leaves(element), None
         return self._mixed_leaves(element[0]), self._mixed_leaves(element[1])
@@ -62,9 +62,9 @@ class Layout:
         return [leaf for (_, leaf), field in found if field is not None]
 
     def rebuild(self, element: Element, mixed: list[Any], rows: int) -> Element:
-        """The element's structure, the first one's of a pair, with `mixed` in place.
+        """Return the structure of the element, or of the first half of a pair, with mixed leaves.
 
-        Kept leaves are repeated where a mix returns several rows for each.
+        Kept leaves are repeated if a mix returns several rows per example.
         """
         single = element[0] if self.paired else element
         fresh = iter(mixed)
@@ -82,10 +82,10 @@ class Layout:
 
 
 def layout_of(element: Element, mix: Mix) -> Layout:
-    """The layout of an element given as tensors or specs.
+    """The layout of an element that is given as tensors or specs.
 
     Raises:
-        ValueError, TypeError: whatever the contract refuses; see the messages.
+        ValueError, TypeError: if the element cannot be mixed; see the messages.
     """
     paired = _is_pair(element, mix)
     points = mix.method.points
@@ -111,7 +111,7 @@ def layout_of(element: Element, mix: Mix) -> Layout:
         if kept.has("x", path) or (points and "input" not in points):
             return None
         field = input_field(path, leaf, blends, grid)
-        return None if points else field  # checked, and left to the model
+        return None if points else field  # checked, but mixed by the model
 
     inputs = [input_(path, leaf) for path, leaf in leaves(x)]
     check_one_size(images, grid)
@@ -125,7 +125,7 @@ def layout_of(element: Element, mix: Mix) -> Layout:
             _arguments.fail(
                 ValueError,
                 "Bounding boxes are mixed together with their images, in the pipeline.",
-                f"Use mixup or cutmix, or leave the boxes as they are with keep=({path!r},).",
+                f"Use mixup or cutmix, or leave the boxes unchanged with keep=({path!r},).",
                 y=leaf,
             )
         if is_boxes(leaf):
@@ -163,14 +163,14 @@ class _Kept:
             if not found:
                 _arguments.fail(
                     ValueError,
-                    "Every name in `keep` must be a name in x or y.",
-                    f"In x there are {_listed(paths['x'], 'x')}; in y {_listed(paths['y'], 'y')}.",
+                    "Every name in `keep` must be the name of an entry of x or y.",
+                    f"x has {_listed(paths['x'], 'x')}; y has {_listed(paths['y'], 'y')}.",
                     keep=tuple(keep),
                 )
             if len({part for part, _ in found}) > 1:
                 _arguments.fail(
                     ValueError,
-                    f"The name {name!r} in `keep` is in x and in y.",
+                    f"The name {name!r} in `keep` is in both x and y.",
                     f'Write "x/{name}" or "y/{name}", or both.',
                     keep=tuple(keep),
                 )
@@ -178,7 +178,10 @@ class _Kept:
         for part, rule in (("x", "input"), ("y", "label")):
             if all((part, path) in self._kept for path in paths[part]):
                 _arguments.fail(
-                    ValueError, f"There is no {rule} to mix.", "Keep fewer names.", keep=tuple(keep)
+                    ValueError,
+                    f"There is no {rule} to mix.",
+                    "List fewer names in `keep`.",
+                    keep=tuple(keep),
                 )
 
     def has(self, part: str, path: str) -> bool:
@@ -191,7 +194,7 @@ def _names(name: str, part: str, path: str) -> bool:
 
 
 def _listed(paths: list[str], part: str) -> str:
-    return f"no names: {part} is a single tensor" if paths == [""] else str(paths)
+    return f"no names, because {part} is a single tensor" if paths == [""] else str(paths)
 
 
 def _common_grid(mix: Mix) -> Any:
@@ -199,8 +202,8 @@ def _common_grid(mix: Mix) -> Any:
     if len(kinds) > 1 or ("spectrogram" in kinds and mix.data_format == "channels_first"):
         _arguments.fail(
             ValueError,
-            "Spectrograms are [B, T, F] or [B, T, F, C], and are not images.",
-            "Choose among methods for images or methods for spectrograms, with channels last.",
+            "Spectrograms must be [B, T, F] or [B, T, F, C], and cannot be mixed as images.",
+            "Choose only methods for images, or only methods for spectrograms with channels last.",
             grids=sorted(map(str, kinds)),
             data_format=mix.data_format,
         )
@@ -214,22 +217,22 @@ def _check_label_share(labels: Sequence[Field | None], mix: Mix) -> None:
             _arguments.fail(
                 ValueError,
                 "`label_share` needs y to be one output with one label per example.",
-                "Drop it for masks, boxes and several outputs.",
+                "Remove it for masks, boxes and several outputs.",
                 label_share=method.label_share,
             )
 
 
 def _is_pair(element: Element, mix: Mix) -> bool:
-    """Whether the element is `(first, second)`, as the pairing says or as the structure shows."""
+    """Whether the element is a pair `(first, second)`, by the pairing or by its structure."""
     pairings = [method.pairing for method in mix.method.blended if method.pairing is not None]
     halves_agree = _halves_agree(element, mix)
     if any(pairing.zipped for pairing in pairings):
         if not all(pairing.zipped for pairing in pairings) or halves_agree != "alike":
             _arguments.fail(
                 ValueError,
-                "pairing.Zipped() needs a dataset of pairs (first, second) that agree in "
-                "structure, dtypes and shapes, and no other pairing beside it.",
-                "Make pairs with shuffled_pairs or tf.data.Dataset.zip((one, two)).",
+                "pairing.Zipped() needs a dataset of pairs (first, second) with the same "
+                "structure, dtypes and shapes, and no other pairing in the same mix.",
+                "Create pairs with shuffled_pairs or tf.data.Dataset.zip((one, two)).",
                 element=element,
             )
         return True
@@ -239,24 +242,25 @@ def _is_pair(element: Element, mix: Mix) -> bool:
         _arguments.fail(
             ValueError,
             "This could be a pair of examples (first, second), but they differ in size.",
-            "Resize or pad them to one size; if it is one element of two inputs and two outputs, "
-            "say so with pairing=pairing.Rotation().",
+            "Resize or pad them to the same size. If this is a single element with two inputs and "
+            "two outputs, pass pairing=pairing.Rotation().",
             element=element,
         )
     first = [leaf for _, leaf in leaves(element[0])]
     if all(_alike(leaf, first[0]) for leaf in first):
         _arguments.fail(
             ValueError,
-            "This could be a pair of examples ((x, y), (x, y)), or one element of two inputs and "
-            "two outputs, (x, x), (y, y).",
-            "Say which: pairing=pairing.Zipped() for pairs, pairing=pairing.Rotation() for one.",
+            "This could be a pair of examples ((x, y), (x, y)), or a single element with two "
+            "inputs and two outputs ((x, x), (y, y)).",
+            "Pass pairing=pairing.Zipped() for pairs, or pairing=pairing.Rotation() for a single "
+            "element.",
             element=element,
         )
     return True
 
 
 def _halves_agree(element: Element, mix: Mix) -> str | None:
-    """How two tuples `(x, y)` or `(x, y, w)` agree; None if the element is no such two."""
+    """How two tuples `(x, y)` or `(x, y, w)` agree; None if the element is not two such tuples."""
     if len(element) != 2 or not all(isinstance(half, tuple) for half in element):
         return None
     if len(element[0]) not in (2, 3):
@@ -281,7 +285,7 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 def _alike_but_for_size(a: Any, b: Any, channels_first: bool) -> bool:
-    """Whether leaves agree but for the size of images, or the length of sequences or of padding."""
+    """Whether leaves agree except for the size of images, or the length of sequences or padding."""
     if _alike(a, b):
         return True
     if is_boxes(a) and is_boxes(b):
@@ -300,12 +304,12 @@ def _is_dense(leaf: Any) -> bool:
 
 
 def _check_tuple(element: Any) -> None:
-    rule = "A dataset element must be (x, y) or (x, y, sample_weight), batched."
+    rule = "A dataset element must be a batched (x, y) or (x, y, sample_weight)."
     if not isinstance(element, tuple) or len(element) not in (2, 3):
         received = element[0] if isinstance(element, tuple) and len(element) == 1 else element
-        todo = "Without y there is nothing to mix the labels of: map to (x, y) first."
+        todo = "Without y, there are no labels to mix. Map elements to (x, y) first."
         if isinstance(received, dict):
-            todo = "Map dictionaries first: ds.map(lambda e: (e['image'], e['label']))."
+            todo = "Convert dictionaries first: ds.map(lambda e: (e['image'], e['label']))."
         _arguments.fail(ValueError, rule, todo, element=received)
     for name, part in zip("xy", element):
         if is_none(part) or not list(leaves(part)):
@@ -318,12 +322,12 @@ def _check_leaf(path: str, leaf: Any) -> None:
             _check_leaf(f"{path}/{name}", part)
         return
     if is_none(leaf):
-        if path == "sample_weight":  # none at all
+        if path == "sample_weight":  # no sample weights at all
             return
         _arguments.fail(
             ValueError,
             "x, y and nested sample weights must not contain None.",
-            "Leave the entry out, or put numbers there.",
+            "Remove the entry, or replace it by numbers.",
             entry=path,
         )
     if not _is_dense(leaf):
@@ -356,7 +360,7 @@ def _common_batch_size(tensors: list[Any], element: Any) -> int | None:
         _arguments.fail(
             ValueError,
             "All tensors of an element must share one leading batch axis.",
-            "Call ds.batch(n) before the mix, once, on the whole element.",
+            "Call ds.batch(n) once, on the whole element, before the mix.",
             element=element,
         )
     return (sizes.pop() or None) if sizes else None

@@ -1,8 +1,8 @@
-"""What one leaf of an element is: its canonical form, and the way back.
+"""The leaves of an element: their canonical form, and the conversion back.
 
-The canonical form of an element is a `Batch`. Inputs, and labels with a value for each place of the
-input, are blended; labels and sample weights are numbers, mixed with the share that the blend
-returned; bounding boxes are united or cut.
+The canonical form of an element is a `Batch`. Inputs, and labels with one value per place of the
+input, are blended. Other labels and sample weights are numbers, which are mixed with the share that
+the blend returned. Bounding boxes are united or cut.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Batch(NamedTuple):
     """An element in canonical form; every tensor is `[B, ...]`.
 
     Attributes:
-        inputs: what is mixed of x; `[B, ..., H, W, C]` where a blend copies places.
-        places: labels and weights with a value for each place of the inputs, in the same form.
+        inputs: the parts of x that are mixed; `[B, ..., H, W, C]` if a blend copies places.
+        places: labels and weights with one value per place of the inputs, in the same form.
         numbers: labels, then sample weights, as numbers that can be mixed.
         boxes: bounding boxes.
     """
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
 
 class IdRange(NamedTuple):
-    """The smallest and the largest of some class ids, and whether all are allowed."""
+    """The smallest and the largest class id of a leaf, and whether all ids are allowed."""
 
     allowed: tf.Tensor
     low: tf.Tensor
@@ -52,14 +52,14 @@ class Sizes(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the values of an element must be checked for.
+    """Properties of the values of an element that must be checked.
 
-    It is computed beside the mixture, where it costs next to nothing, and asserted outside, because
-    XLA leaves out assertions.
+    They are computed together with the mixture, where they cost next to nothing, and asserted
+    outside of it, because XLA drops assertions.
 
     Attributes:
-        sizes: None where they are known to agree.
-        ids: for every leaf of class ids.
+        sizes: the batch sizes, or None if they are known to agree.
+        ids: the range of every leaf of class ids.
     """
 
     sizes: Sizes | None
@@ -82,16 +82,16 @@ class Field(abc.ABC):
 
     @abc.abstractmethod
     def soft(self, leaf: Any, batch: Batch) -> Any:
-        """The canonical form of the leaf, after those before it, which are in `batch`."""
+        """The canonical form of the leaf; earlier leaves are already in `batch`."""
 
     def restore(self, value: Any, leaf: Any, batch: Batch) -> Any:
-        """What comes out in the place of the leaf for its mixed canonical form."""
+        """Convert the mixed canonical form back to the form of the leaf."""
         return value
 
 
 @dataclass(frozen=True)
 class Input(Field):
-    """A part of x that is mixed; with `expand` it lacks the last axis of the canonical form."""
+    """A part of x that is mixed; with `expand`, it lacks the last axis of the canonical form."""
 
     expand: bool = False
     slot: ClassVar[str] = "inputs"
@@ -105,14 +105,14 @@ class Input(Field):
 
 @dataclass(frozen=True)
 class ImageTarget(Input):
-    """A label that is an image: what the blend does to inputs, it does to it."""
+    """A label that is an image, which is blended in the same way as the inputs."""
 
     slot: ClassVar[str] = "places"
 
 
 @dataclass(frozen=True)
 class Places(Input):
-    """A label or weight with numbers for each place of the input."""
+    """A label or weight with numbers at each place of the input."""
 
     slot: ClassVar[str] = "places"
 
@@ -122,7 +122,7 @@ class Places(Input):
 
 @dataclass(frozen=True)
 class Number(Field):
-    """A label that is a number or several, or a sample weight."""
+    """A label that consists of one or more numbers, or a sample weight."""
 
     slot: ClassVar[str] = "numbers"
 
@@ -132,7 +132,7 @@ class Number(Field):
 
 @dataclass(frozen=True)
 class ClassIds(Field):
-    """Integer class ids, `[B]` or `[B, 1]` for each example or `[B, T]` for each step."""
+    """Integer class ids, `[B]` or `[B, 1]` for examples, or `[B, T]` for steps."""
 
     num_classes: int
     slot: ClassVar[str] = "numbers"
@@ -148,12 +148,12 @@ class ClassIds(Field):
 
 @dataclass(frozen=True)
 class PlaceIds(Field):
-    """A mask of class ids, as large as the input.
+    """A mask of class ids with the size of the input.
 
     Attributes:
-        axis: of the classes in the result, -1 or -3.
-        has_axis: the leaf has that axis, of size 1.
-        expand: the result lacks the last axis of the canonical form.
+        axis: axis of the classes in the result, -1 or -3.
+        has_axis: whether the leaf has that axis, with size 1.
+        expand: whether the result lacks the last axis of the canonical form.
     """
 
     num_classes: int
@@ -178,7 +178,7 @@ class PlaceIds(Field):
 
 @dataclass(frozen=True)
 class BoundingBoxes(Field):
-    """Keras's padded dictionary of boxes; without a format its coordinates are left as they are."""
+    """The padded dictionary of boxes of Keras; without a format, coordinates are unchanged."""
 
     box_format: str | None
     slot: ClassVar[str] = "boxes"
@@ -196,7 +196,7 @@ class BoundingBoxes(Field):
         corners = value.corners
         if self.box_format is not None:
             corners = from_corners(corners, self.box_format, *image_size(batch))
-            # What is left of a box need not begin or end at whole numbers, or be centred at one.
+            # The remaining part of a box need not have integer edges or an integer center.
             dtype = leaf["boxes"].dtype
             corners = tf.cast(corners, dtype) if dtype.is_floating else corners
         items = {"boxes": corners, self._labels(leaf): value.labels, "weights": value.weights}
@@ -208,7 +208,7 @@ class BoundingBoxes(Field):
 
 
 def _assert_one_count(parts: Sequence[tf.Tensor]) -> None:
-    """An `InvalidArgumentError` where unknown numbers of boxes turn out to differ."""
+    """Raise an `InvalidArgumentError` if unknown numbers of boxes turn out to differ."""
     if all(part.shape[1] is not None for part in parts):
         return  # compared when the dataset was built
     counts = tf.stack([tf.shape(part)[1] for part in parts])
@@ -216,7 +216,7 @@ def _assert_one_count(parts: Sequence[tf.Tensor]) -> None:
         condition=tf.reduce_all(counts == counts[0]),
         data=[
             "`boxes`, their labels and `weights` must agree in the number of boxes. "
-            "Pad them to one number. Received: ",
+            "Pad them to the same number. Received: ",
             counts,
         ],
         summarize=10,
@@ -224,18 +224,18 @@ def _assert_one_count(parts: Sequence[tf.Tensor]) -> None:
 
 
 def as_floats(numbers: tf.Tensor) -> tf.Tensor:
-    """Whole numbers are as good a weight as any, but their mixture is no whole number."""
+    """Convert integers, whose mixture is not an integer, to float32."""
     return numbers if numbers.dtype.is_floating else tf.cast(numbers, tf.float32)
 
 
 def one_hot(ids: tf.Tensor, num_classes: int, axis: int) -> tf.Tensor:
-    """float32, with the classes along `axis`."""
-    # int32, because a comparison of 64-bit ids takes a compiled loop twice as long.
+    """One-hot labels in float32, with the classes along `axis`."""
+    # int32, because a compiled loop takes twice as long to compare 64-bit ids.
     return tf.one_hot(tf.cast(ids, tf.int32), num_classes, dtype=tf.float32, axis=axis)
 
 
 def image_size(batch: Batch) -> tuple[Size, Size]:
-    """Height and width of the images of a batch, which boxes are cut by; 0 where there are none."""
+    """The height and width of the images of a batch, for cutting boxes; 0 without images."""
     image = max(batch.inputs, key=lambda leaf: leaf.shape.rank)
     if image.shape.rank < 4:
         return 0, 0
@@ -252,7 +252,7 @@ def canonical(leaves: Sequence[Any], fields: Sequence[Field]) -> Batch:
 
 
 def restored(batch: Batch, leaves: Sequence[Any], fields: Sequence[Field]) -> list[Any]:
-    """The mixed leaves that come out for those that went in."""
+    """Convert the mixed batch back to the form of the leaves."""
     values = {slot: iter(getattr(batch, slot)) for slot in Batch._fields}
     return [
         field.restore(next(values[field.slot]), leaf, batch) for leaf, field in zip(leaves, fields)
@@ -260,7 +260,7 @@ def restored(batch: Batch, leaves: Sequence[Any], fields: Sequence[Field]) -> li
 
 
 def found_in(halves: Sequence[Sequence[Any]], fields: Sequence[Field]) -> Found:
-    """What is found in the leaves of an element, or of both elements of a pair."""
+    """The properties to check, for the leaves of an element or of both elements of a pair."""
     ids = [
         _id_range(leaf, field.classes)
         for half in halves
@@ -279,18 +279,18 @@ def _sizes(leaves: Sequence[tf.Tensor]) -> Sizes | None:
 
 
 def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
-    # In the leaf's own dtype: as int64, a uint64 from 2^63 on is negative. The minimum of an empty
-    # batch is the dtype's largest number, its maximum the smallest.
+    # In the leaf's own dtype, because as int64, a uint64 >= 2^63 is negative. The minimum of an
+    # empty batch is the largest number of the dtype, and its maximum is the smallest.
     low, high = tf.reduce_min(leaf), tf.reduce_max(leaf)
     largest = tf.constant(min(num_classes - 1, leaf.dtype.max), leaf.dtype)
     return IdRange((low >= 0) & (high <= largest), low, high)
 
 
 def assert_allowed(found: Found, fields: Sequence[Field]) -> None:
-    """An `InvalidArgumentError` at run time for batch sizes that differ, or ids out of range.
+    """Raise an `InvalidArgumentError` at run time if batch sizes differ or ids are out of range.
 
-    By the bare op: tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline more than the
-    whole check.
+    This uses the raw op, because tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline
+    more than the whole check.
     """
     if found.sizes is not None:
         tf.raw_ops.Assert(

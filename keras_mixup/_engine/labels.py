@@ -1,4 +1,4 @@
-"""What each leaf of x, y and the sample weights is: the rules, and what they refuse."""
+"""The rules that classify each leaf of x, y and the sample weights, or reject it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
 _IDS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
 
 _IMAGES = {
-    "channels_last": "[B, H, W, C], or of videos [B, T, H, W, C]",
-    "channels_first": "[B, C, H, W], or of videos [B, C, T, H, W] or [B, T, C, H, W]",
+    "channels_last": "[B, H, W, C], and videos [B, T, H, W, C]",
+    "channels_first": "[B, C, H, W], and videos [B, C, T, H, W] or [B, T, C, H, W]",
 }
 
 
 class Fit(NamedTuple):
-    """How a leaf has a value for each place of an input.
+    """A way in which a leaf has one value per place of an input.
 
     Attributes:
-        axis: of the channels or classes, from the end.
-        has_axis: the leaf has that axis.
+        axis: axis of the channels or classes, counted from the end.
+        has_axis: whether the leaf has that axis.
     """
 
     axis: int
@@ -44,10 +44,10 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """The places of the inputs, and where they are.
+    """The grid of places of the inputs, and where its axes are.
 
     Attributes:
-        kind: what a blend copies places of: "image", "spectrogram", or None if it copies nothing.
+        kind: the grid whose places a blend copies: "image", "spectrogram", or None for no copying.
         data_format: where the channels of an image are.
     """
 
@@ -55,20 +55,20 @@ class Grid:
     data_format: str
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """Where the channels of a tensor of that rank can be, from the end."""
+        """The possible channel axes of a tensor of the given rank, counted from the end."""
         if self.data_format == "channels_last":
             return (-1,) if rank >= 3 else ()
         # Videos are [B, T, C, H, W] or [B, C, T, H, W].
         return {3: (-3,), 4: (-3,), 5: (-3, -4)}.get(rank, ())
 
     def size(self, image: tf.TensorShape) -> tf.TensorShape:
-        """Height and width, or the numbers of times and frequencies."""
+        """The height and width, or the numbers of times and frequencies."""
         if self.kind == "spectrogram":
             return image[1:3]
         return image[-2:] if self.data_format == "channels_first" else image[-3:-1]
 
     def fits(self, leaf: tf.TensorShape, images: Sequence[tf.TensorShape]) -> set[Fit]:
-        """All the ways in which a leaf can have a value for each place of some input."""
+        """All the ways in which a leaf can have one value per place of some input."""
         found = set()
         for image in images:
             for axis in self.axes(image.rank):
@@ -80,7 +80,7 @@ class Grid:
         return found
 
     def _places(self, image: tf.TensorShape, axis: int) -> tf.TensorShape:
-        """The shape of an input without its channels, which [B, T, F] has none of."""
+        """The shape of an input without its channels; [B, T, F] has none."""
         has_channels = image.rank > 3 and self.kind != "spectrogram"
         return _without(image, axis) if has_channels else image[:3]
 
@@ -95,7 +95,7 @@ def _without(shape: tf.TensorShape, axis: int) -> tf.TensorShape:
 
 
 def check_num_classes(name: str, num_classes: Any) -> Any:
-    """`num_classes` as Python ints: None, an integer >= 1, or a dict / tuple / list of those."""
+    """`num_classes` as Python ints: None, an integer >= 1, or a dict / tuple / list of these."""
     if num_classes is None:
         return None
     if isinstance(num_classes, Mapping):
@@ -112,14 +112,14 @@ def check_num_classes(name: str, num_classes: Any) -> Any:
 
 
 def input_field(path: str, leaf: Any, blends: Sequence[Any], grid: Grid) -> Field:
-    """What a mixed part of x is.
+    """The field of a mixed part of x.
 
     Raises:
-        ValueError: a dtype that cannot be mixed, or a shape that has no places to copy.
+        ValueError: if the dtype cannot be mixed, or if the shape has no places to copy.
     """
     if is_boxes(leaf):
-        rule = "Bounding boxes are labels; in x they cannot be mixed."
-        todo = f"Move them to y, or leave them as they are with keep=({path!r},)."
+        rule = "Bounding boxes are labels and cannot be mixed in x."
+        todo = f"Move them to y, or leave them unchanged with keep=({path!r},)."
         _arguments.fail(ValueError, rule, todo, x=leaf)
     if not all(blend.accepts(leaf.dtype) for blend in blends):
         rule = "Only float and uint8 inputs can be mixed, and uint16 and int16 with a `dtype`."
@@ -127,7 +127,7 @@ def input_field(path: str, leaf: Any, blends: Sequence[Any], grid: Grid) -> Fiel
     if grid.kind == "image" and leaf.shape.rank not in (4, 5):
         _arguments.fail(
             ValueError,
-            f'With data_format="{grid.data_format}" images must be {_IMAGES[grid.data_format]}.',
+            f'With data_format="{grid.data_format}", images must be {_IMAGES[grid.data_format]}.',
             "List inputs that are not images in `keep`, or use mixup.",
             shape=leaf.shape,
         )
@@ -140,7 +140,7 @@ def input_field(path: str, leaf: Any, blends: Sequence[Any], grid: Grid) -> Fiel
         )
     if grid.kind is not None and 0 in grid.size(leaf.shape).as_list():
         _arguments.fail(
-            ValueError, "Images must have pixels.", "Leave empty ones out.", shape=leaf.shape
+            ValueError, "Images must have pixels.", "Remove empty images.", shape=leaf.shape
         )
     if grid.kind == "spectrogram":
         return Input(expand=leaf.shape.rank == 3)
@@ -150,32 +150,32 @@ def input_field(path: str, leaf: Any, blends: Sequence[Any], grid: Grid) -> Fiel
 def _instead(path: str, dtype: tf.DType) -> str:
     """What to do about an input of a dtype that cannot be mixed."""
     if dtype in (tf.uint16, tf.int16):
-        return f'Choose what comes out: dtype="float32", or dtype="{dtype.name}" for rounding.'
+        return f'Choose an output dtype: dtype="float32", or dtype="{dtype.name}" for rounding.'
     if dtype == tf.uint8:
-        return 'Ask for another dtype: "uint8", or a float.'
+        return 'Choose another dtype: "uint8" or a float dtype.'
     keep = f" with keep=({path!r},)" if path else ""
     if dtype in _IDS:
         return (
             "Token ids cannot be mixed; mix their embeddings. Cast other numbers to float32, or "
-            f"leave them as they are{keep}."
+            f"leave them unchanged{keep}."
         )
-    return f"Cast the input to float32, or leave it as it is{keep}."
+    return f"Cast the input to float32, or leave it unchanged{keep}."
 
 
 def check_one_size(images: Sequence[Any], grid: Grid) -> None:
-    """Raise unless inputs that share places have the same size."""
+    """Raise an error unless inputs that share places have the same size."""
     sizes = [grid.size(image.shape) for image in images]
     if grid.kind is not None and not all(size.is_compatible_with(sizes[0]) for size in sizes):
         _arguments.fail(
             ValueError,
             "Inputs that are mixed at the same places must have the same height and width.",
-            "Resize them to one size, or list the others in `keep`.",
+            "Resize them to the same size, or list the others in `keep`.",
             shapes=[image.shape for image in images],
         )
 
 
 def weight_field(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Field:
-    """What a sample weight is: a number, or one for each place."""
+    """The field of a sample weight: one number, or one number per place."""
     if leaf.dtype not in (*_FLOATS, *_IDS, tf.bool):
         _arguments.fail(
             ValueError, "Sample weights must be numbers.", "Cast them to float32.", weights=leaf
@@ -190,18 +190,18 @@ def label_field(
     images: Sequence[tf.TensorShape],
     grid: Grid,
 ) -> Field:
-    """What a leaf of y is.
+    """The field of a leaf of y.
 
     Args:
         leaf: a tensor or spec.
-        num_classes: of this leaf.
-        strict: `num_classes` was given for this leaf alone.
+        num_classes: number of classes of this leaf.
+        strict: whether `num_classes` was given for this leaf alone.
         images: the shapes of the mixed inputs.
-        grid: their places.
+        grid: the grid of their places.
 
     Raises:
-        ValueError: ids without `num_classes`, `num_classes` that contradicts a width, labels that
-            are neither ids nor floats, a mask of another size than the image.
+        ValueError: if ids have no `num_classes`, `num_classes` contradicts the width of the labels,
+            labels are neither ids nor floats, or a mask has another size than the image.
     """
     if leaf.dtype in _FLOATS:
         _check_width(leaf, num_classes, strict, grid)
@@ -222,7 +222,7 @@ def label_field(
         _arguments.fail(
             ValueError,
             "Integers [B, K] with K = num_classes could be one-hot labels or ids of K steps.",
-            "Cast one-hot labels to float32; make ids of steps one-hot with tf.one_hot.",
+            "Cast one-hot labels to float32; convert ids of steps with tf.one_hot.",
             num_classes=num_classes,
             y=leaf,
         )
@@ -242,12 +242,12 @@ def label_field(
 def _mask(
     leaf: Any, num_classes: int, fits: set[Fit], images: Sequence[tf.TensorShape], grid: Grid
 ) -> Field:
-    """A mask of class ids."""
+    """The field of a mask of class ids."""
     fits = _fits_of_ids(leaf, fits)
     if not fits:
         _arguments.fail(
             ValueError,
-            "A mask of class ids has one value per pixel.",
+            "A mask of class ids must have one value per pixel.",
             "Pass masks as [B, H, W]; pass None for `num_classes` if y is an image; cast one-hot "
             f"masks to float32.{_channels_first(leaf, images, grid)}",
             num_classes=num_classes,
@@ -258,7 +258,7 @@ def _mask(
             ValueError,
             "This mask fits the inputs in more than one way, so the axis of its classes is not "
             "known.",
-            "Make it one-hot, as float32, or give it and the inputs more static sizes.",
+            "Convert it to one-hot float32, or give it and the inputs more static sizes.",
             y=leaf,
             inputs=list(images),
         )
@@ -269,20 +269,20 @@ def _mask(
 
 
 def _fits_of_ids(leaf: Any, fits: set[Fit]) -> set[Fit]:
-    """Those with one value for each place."""
+    """The fits with one value per place."""
     return {fit for fit in fits if not fit.has_axis or leaf.shape[fit.axis] == 1}
 
 
 def _channels_first(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> str:
-    """A hint where a mask fits the images with the other data format."""
+    """A hint if a mask fits the images in the other data format."""
     fits = Grid(None, "channels_first").fits(leaf.shape, images)
     if grid.data_format == "channels_first" or not _fits_of_ids(leaf, fits):
         return ""
-    return ' For images [B, C, H, W] pass data_format="channels_first".'
+    return ' For images [B, C, H, W], pass data_format="channels_first".'
 
 
 def _numbers(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Field:
-    """Numbers for each place where a blend copies places, else for each example."""
+    """Numbers for each place if a blend copies places, otherwise for each example."""
     if grid.kind is None:
         return Number()
     fits = grid.fits(leaf.shape, images)
@@ -294,7 +294,7 @@ def _numbers(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Field:
 
 
 def _image_target(leaf: Any, fits: set[Fit], images: Sequence[tf.TensorShape], grid: Grid) -> Field:
-    """An integer leaf without `num_classes`: an image, or an error."""
+    """The field of an integer leaf without `num_classes`: an image, or an error."""
     rank = leaf.shape.rank
     if leaf.dtype != tf.uint8 or rank < 4 or not all(fit.has_axis for fit in fits):
         todo = "Pass num_classes=..., or one-hot labels."
@@ -305,7 +305,7 @@ def _image_target(leaf: Any, fits: set[Fit], images: Sequence[tf.TensorShape], g
     if any(leaf.shape[axis] in (None, 1) for axis in grid.axes(rank)):
         _arguments.fail(
             ValueError,
-            "uint8 with one channel, or an unknown number, could be images or masks of ids.",
+            "uint8 labels with one or an unknown number of channels could be images or masks.",
             "Pass num_classes=... for masks; cast images to float32.",
             num_classes=None,
             y=leaf,
@@ -320,7 +320,7 @@ def _fail_size(leaf: Any, images: Sequence[tf.TensorShape]) -> NoReturn:
         ValueError,
         "Targets that are images must have the height and width of the inputs, because the same "
         "places are copied in both.",
-        "Resize them, or use mixup, which takes any size.",
+        "Resize them, or use mixup, which accepts any size.",
         y=leaf,
         inputs=list(images),
     )
@@ -334,15 +334,15 @@ def _check_width(leaf: Any, num_classes: int | None, strict: bool, grid: Grid) -
     if not wide:
         _arguments.fail(
             ValueError,
-            "Float labels are mixed as they are; their last axis must be `num_classes` wide.",
-            "Drop `num_classes`, correct it, or pass integer class ids.",
+            "Float labels are not converted, so their last axis must be `num_classes` wide.",
+            "Remove `num_classes`, correct it, or pass integer class ids.",
             num_classes=num_classes,
             y=leaf,
         )
 
 
 def check_boxes(y: Any) -> None:
-    """Raise for bounding boxes in another form, which would be mixed as mere numbers."""
+    """Raise an error for bounding boxes in another form, which would be mixed as numbers."""
     if is_boxes(y) or not is_nested(y):
         return
     named = isinstance(y, Mapping) and "boxes" in y and ("labels" in y or "classes" in y)
@@ -350,9 +350,9 @@ def check_boxes(y: Any) -> None:
         _arguments.fail(
             ValueError,
             "Bounding boxes must be a dictionary of `boxes` [B, N, 4], `labels` or `classes`, and "
-            "perhaps `weights`; their coordinates cannot be mixed.",
-            "Map the element to that form, with other entries beside it; give `boxes` its static "
-            "last axis of 4.",
+            "optionally `weights`, because their coordinates cannot be mixed.",
+            "Map the element to that form, with other entries outside of the dictionary, and give "
+            "`boxes` a static last axis of 4.",
             y=y,
         )
     for child in y.values() if isinstance(y, Mapping) else y:
@@ -360,18 +360,18 @@ def check_boxes(y: Any) -> None:
 
 
 def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Field:
-    """What Keras's dictionary of bounding boxes is.
+    """The field of a Keras dictionary of bounding boxes.
 
     Raises:
-        ValueError: a blend that takes no boxes, boxes of wrong shapes or dtypes, no format where
-            boxes are cut.
+        ValueError: if a blend does not support boxes, boxes have wrong shapes or dtypes, or boxes
+            are cut and no format is given.
     """
     names = "labels" if "labels" in leaf else "classes"
     boxes, labels = leaf["boxes"], leaf[names]
     if any(blend.boxes is None for blend in blends):
         _arguments.fail(
             ValueError,
-            "This method does not say what becomes of bounding boxes.",
+            "This method does not support bounding boxes.",
             "Use mixup, cutmix or cutmix_minmax, or leave the boxes out of y.",
             blends=[type(blend).__name__ for blend in blends],
         )
@@ -380,8 +380,8 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
     if not one_hot and not (labels.shape.rank == 2 and signed):
         _arguments.fail(
             ValueError,
-            f"The `{names}` of bounding boxes must be signed numbers [B, N], -1 for padding, or "
-            "one-hot floats [B, N, K], zeros for padding.",
+            f"The `{names}` of bounding boxes must be signed numbers [B, N] with -1 for padding, "
+            "or one-hot floats [B, N, K] with zeros for padding.",
             "Cast them, e.g. to int32.",
             **{names: labels},
         )
@@ -394,7 +394,7 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
         _arguments.fail(
             ValueError,
             "The `weights` of bounding boxes must be numbers [B, N].",
-            "Pass one per box, 0 for padding.",
+            "Pass one weight per box, and 0 for padding.",
             weights=weights,
         )
     counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
@@ -410,7 +410,7 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
             _arguments.fail(
                 ValueError,
                 "To cut bounding boxes, their format must be known.",
-                'Pass bounding_box_format="xyxy", or another of Keras\'s formats.',
+                'Pass bounding_box_format="xyxy", or another Keras format.',
                 bounding_box_format=None,
             )
         return BoundingBoxes(box_format)
@@ -418,7 +418,7 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
 
 
 def numbers_of_classes(num_classes: Any, y: Any) -> list[int | None]:
-    """`num_classes` of every leaf of y, in order; a number, or a structure like y's."""
+    """The `num_classes` of every leaf of y, in order, from one number or a structure like y."""
     if not is_nested(num_classes):
         if is_nested(y) and not is_boxes(y):
             children = [y[key] for key in sorted(y)] if isinstance(y, Mapping) else list(y)
@@ -437,8 +437,8 @@ def numbers_of_classes(num_classes: Any, y: Any) -> list[int | None]:
     if branches is None:
         _arguments.fail(
             ValueError,
-            "`num_classes` must have the structure of y, or be one number.",
-            "Pass a number for every output, or None if it is not class ids.",
+            "`num_classes` must be a single number or have the structure of y.",
+            "Pass a number for every output, or None for outputs that are not class ids.",
             num_classes=num_classes,
             y=y,
         )

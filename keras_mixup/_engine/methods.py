@@ -1,8 +1,8 @@
-"""What is mixed: pure values that draw a plan and put two batches through it.
+"""Methods of mixing: pure values that draw a plan and mix two batches according to it.
 
-A method is one of four: parts composed (`Blended`), one of several methods (`Choice`), a method
-beside the clean batch (`Twin`), or a composition whose inputs the model mixes (`InModel`). What a
-method is applied to is none of its business; see `Mix`.
+There are four kinds of methods: a composition of parts (`Blended`), one of several methods
+(`Choice`), a method together with the clean batch (`Twin`), and a composition whose inputs are
+mixed by the model (`InModel`). A method does not know what it is applied to; see `Mix`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Plan(NamedTuple):
     """Everything random about one mixed batch.
 
     Attributes:
-        partner: int32 `[B]`; `partner[i]` is mixed into example `i`. `()` for pairs, which contain
-            their partners.
-        lam: float32 `[B]`, the share of the original that the blend aims at.
-        seed: int32 `[B, 8]`, random bits for what the blend draws itself; `()` if it draws nothing.
+        partner: int32 `[B]`; `partner[i]` is mixed into example `i`. `()` for pairs, which already
+            contain the partners.
+        lam: float32 `[B]`, the share of the original that the blend aims for.
+        seed: int32 `[B, 8]`, random bits for the blend's own draws; `()` if it draws nothing.
 
     Example:
         >>> plan = Plan(partner=[1, 0], lam=[0.75, 0.5])
@@ -69,7 +69,7 @@ class InModelPlan(NamedTuple):
     Attributes:
         partner: int32 `[B]`, as in a `Plan`.
         lam: float32 `[B]`, as in a `Plan`.
-        layer: int32 `[B]`, the index of the layer behind which an example is mixed.
+        layer: int32 `[B]`, the index of the layer after which an example is mixed.
     """
 
     partner: Any
@@ -81,10 +81,10 @@ class Drawing(NamedTuple):
     """What a plan is drawn for.
 
     Attributes:
-        size: of the batch.
-        y: its labels, as the dataset gives them.
-        step: the number of batches before it, an int64 scalar.
-        paired: partners come with the batch.
+        size: size of the batch.
+        y: labels of the batch, as the dataset yields them.
+        step: number of batches before this one, an int64 scalar.
+        paired: whether the batch already contains the partners.
     """
 
     size: Size
@@ -94,19 +94,19 @@ class Drawing(NamedTuple):
 
 
 def _checked(plan: Any, kind: type[Any], size: int | None, optional: Sequence[str] = ()) -> Any:
-    """`plan` as tensors: one made by hand may hold lists and arrays.
+    """Convert `plan` to tensors; a plan made by hand may contain lists and arrays.
 
     Args:
-        plan: what `apply_plan` was given.
-        kind: the plan that it must be.
-        size: of the batch, if it is known.
-        optional: the fields that may be `()`.
+        plan: the plan that was passed to `apply_plan`.
+        kind: the type that the plan must have.
+        size: size of the batch, if it is known.
+        optional: names of the fields that may be `()`.
     """
     if not isinstance(plan, kind):
         _arguments.fail(
             TypeError,
             f"The plan for this mix must be of type `{kind.__name__}`.",
-            "Pass what `draw_plan` returns for the same mix, or make one by hand.",
+            "Pass what `draw_plan` returns for the same mix, or create a plan by hand.",
             plan=plan,
         )
     tensors = {}
@@ -120,7 +120,7 @@ def _checked(plan: Any, kind: type[Any], size: int | None, optional: Sequence[st
             _arguments.fail(
                 ValueError,
                 f"`{name}` of a plan must be {dtype.name} of shape {shape}.",
-                "Make the plan for this batch.",
+                "Create the plan for this batch.",
                 **{name: value},
             )
     return plan._replace(**tensors)
@@ -131,7 +131,7 @@ class Method(Configurable, abc.ABC):
 
     @property
     def rows(self) -> int:
-        """Rows of the result for each row of the batch."""
+        """The number of rows of the result per row of the batch."""
         return 1
 
     @property
@@ -145,11 +145,11 @@ class Method(Configurable, abc.ABC):
 
     @abc.abstractmethod
     def checked(self, plan: Any, size: int | None, paired: bool) -> Any:
-        """A plan that may be made by hand, as tensors; an error if this method cannot use it."""
+        """Convert a plan that may be made by hand to tensors; raise an error if it does not fit."""
 
     @abc.abstractmethod
     def partner(self, plan: Any) -> tf.Tensor:
-        """int32 `[B]`, from a plan for a batch that is mixed with itself."""
+        """The partners, int32 `[B]`, from a plan for a batch that is mixed with itself."""
 
     @abc.abstractmethod
     def mix(self, batch: Batch, partner: Batch, plan: Any) -> Batch:
@@ -157,15 +157,15 @@ class Method(Configurable, abc.ABC):
 
     @abc.abstractmethod
     def applied(self) -> Method:
-        """This method as far as plans are applied, so that equal ones share a compiled program."""
+        """The part of this method that applies plans; equal ones share a compiled program."""
 
     @property
     def points(self) -> tuple[str, ...]:
-        """Where in a model inputs are mixed; empty where the pipeline mixes them."""
+        """The points in a model where inputs are mixed; empty if the pipeline mixes them."""
         return ()
 
     def deliver(self, element: Element, plan: Any) -> Element:
-        """The mixed element, with whatever else travels to the model."""
+        """The mixed element, with whatever else is passed to the model."""
         return element
 
 
@@ -189,7 +189,7 @@ class Blended(Method):
         if drawing.paired:
             return Plan((), lam, bits)
         partner = (self.pairing or Rotation())(drawing.size, drawing.y, pairing_seed)
-        # An example that is its own partner, as in a batch of one, stays as it is.
+        # An example that is its own partner, as in a batch of one, remains unmixed.
         return Plan(partner, tf.where(partner == tf.range(drawing.size), 1.0, lam), bits)
 
     def checked(self, plan: Any, size: int | None, paired: bool) -> Plan:
@@ -220,7 +220,7 @@ class Blended(Method):
         return Blended(blend=self.blend, label_share=self.label_share)
 
 
-_WEIGHTS = "`weights` must be one number >= 0 for every mix, with a positive sum."
+_WEIGHTS = "`weights` must have one number >= 0 per mix, with a positive sum."
 
 
 def _weights(name: str, value: Any) -> tuple[float, ...]:
@@ -228,7 +228,7 @@ def _weights(name: str, value: Any) -> tuple[float, ...]:
         _arguments.fail(ValueError, _WEIGHTS, "Pass a list.", weights=value)
     weights = tuple(_arguments.real(name, weight) for weight in value)
     if not math.isfinite(sum(weights)) or sum(weights) == 0:
-        _arguments.fail(ValueError, _WEIGHTS, "Make one positive.", weights=value)
+        _arguments.fail(ValueError, _WEIGHTS, "Make at least one positive.", weights=value)
     return weights
 
 
@@ -241,7 +241,7 @@ def _methods(name: str, value: Any) -> tuple[Method, ...]:
 
 @dataclass(frozen=True)
 class Choice(Method):
-    """One of several methods, drawn anew for every example, or for the batch."""
+    """One of several methods, drawn anew for every example or for every batch."""
 
     methods: tuple[Method, ...] = argument(_methods)
     weights: Sequence[float] = argument(_weights)
@@ -260,15 +260,15 @@ class Choice(Method):
             _arguments.fail(
                 ValueError,
                 "All members of a choice must return batches of the same size.",
-                "Choose inside: WithClean(choose(...)).",
+                "Put the choice inside: WithClean(choose(...)).",
                 mixes=self.methods,
             )
         if any(method.points for method in self.methods):
             _arguments.fail(
                 ValueError,
-                "A choice is made in the pipeline, for each example; a mix that happens in the "
+                "A choice is made in the pipeline, for each example, so a mix that happens in the "
                 "model cannot be one of its members.",
-                "For batches that stay as they are, give `probability` to the mix.",
+                "To leave some batches unmixed, pass `probability` to the mix.",
                 mixes=self.methods,
             )
 
@@ -283,7 +283,7 @@ class Choice(Method):
     def draw(self, drawing: Drawing, seed: Seed) -> ChoicePlan:
         chance_seed, *seeds = split(seed, 1 + len(self.methods))
         chance = fraction(random_bits([1 if self.per_batch else drawing.size], chance_seed))
-        # The last edge is left out, so that rounding of the sum cannot point past the last mix.
+        # The last edge is omitted, so that rounding of the sum cannot point past the last mix.
         *edges, total = itertools.accumulate(self.weights)
         edges = tf.constant([edge / total for edge in edges], tf.float32)
         chosen = tf.reduce_sum(tf.cast(chance[:, tf.newaxis] >= edges, tf.int32), axis=-1)
@@ -321,7 +321,7 @@ class Choice(Method):
 
 @dataclass(frozen=True)
 class Twin(Method):
-    """Every example twice: as it is, and mixed. Row 2 i is example i, row 2 i + 1 is it mixed."""
+    """Every example twice: row 2 i is example i unmixed, and row 2 i + 1 is example i mixed."""
 
     method: Method
 
@@ -341,9 +341,9 @@ class Twin(Method):
         if self.method.points:
             _arguments.fail(
                 ValueError,
-                "A clean batch beside its mixed twin is made in the pipeline, where a mix that "
-                "happens in the model leaves the inputs as they are.",
-                "Pass a mix of the pipeline, such as mixup(...).",
+                "A clean batch and its mixed twin are made in the pipeline, where a mix that "
+                "happens in the model leaves the inputs unchanged.",
+                "Pass a mix that happens in the pipeline, such as mixup(...).",
                 mix=self.method,
             )
 
@@ -371,31 +371,31 @@ class Twin(Method):
 
 
 def linear(name: str, value: Any) -> Blended:
-    """`value`, if it is a composition whose blend a model can compute for its activations."""
+    """Return `value` if it is a composition with a blend that a model can apply to activations."""
     if not isinstance(value, Blended) or not isinstance(value.blend, Linear):
         _arguments.fail(
             ValueError,
             "Only linear mixes can happen in a model: boxes, masks, choices and clean twins are "
             "made in the pipeline.",
-            "Pass what mixup(...), remix(...) or cmixup(...) return.",
+            "Pass what mixup(...), remix(...) or cmixup(...) returns.",
             mix=value,
         )
     if value.blend.dtype not in (None, "float32"):
         _arguments.fail(
             ValueError,
-            "`dtype` says what a pipeline returns, and this one returns inputs as they are; a "
-            "model mixes integers as float32.",
-            "Drop it.",
+            "`dtype` is the dtype that a pipeline returns, but here the pipeline returns inputs "
+            "unchanged, and the model mixes integers as float32.",
+            "Remove it.",
             dtype=value.blend.dtype,
         )
     if value.pairing is not None and value.pairing.zipped:
-        _arguments.fail(ValueError, NO_PAIRS, "Drop `pairing`.", pairing=value.pairing)
+        _arguments.fail(ValueError, NO_PAIRS, "Remove `pairing`.", pairing=value.pairing)
     return value
 
 
 NO_PAIRS = (
-    "A model mixes the examples of one batch: the partners that pairs bring along would have to "
-    "run through the model as well."
+    "A model mixes the examples within one batch: the partners in a dataset of pairs would have to "
+    "pass through the model as well."
 )
 
 
@@ -404,8 +404,8 @@ def _layers(name: str, value: Any) -> tuple[str, ...]:
     if not layers or len(set(layers)) < len(layers):
         _arguments.fail(
             ValueError,
-            f"`{name}` must name at least one layer, and each only once.",
-            'Pass for example ("input", "block1").',
+            f"`{name}` must name at least one layer, and each layer only once.",
+            'Pass, for example, ("input", "block1").',
             **{name: value},
         )
     return layers
@@ -413,9 +413,9 @@ def _layers(name: str, value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class InModel(Method):
-    """A composition of which the pipeline mixes the labels and the model the rest.
+    """A composition whose labels are mixed by the pipeline, and the rest by the model.
 
-    The outputs of one of the `layers` are mixed, drawn anew for each batch.
+    The model mixes the outputs of one of the `layers`, which is drawn anew for each batch.
     """
 
     method: Blended = argument(linear)
@@ -430,8 +430,8 @@ class InModel(Method):
         return tuple(self.layers)
 
     def draw(self, drawing: Drawing, seed: Seed) -> InModelPlan:
-        # The method splits the same seed in three, so that it draws what it does in the pipeline;
-        # the fourth part is independent of those.
+        # The method splits the same seed into three, so it draws the same as in the pipeline. The
+        # fourth part is independent of these.
         layer_seed = split(seed, 4)[3]
         partner, lam, _ = self.method.draw(drawing, seed)
         layer = index(random_bits([1], layer_seed), len(self.layers))
@@ -455,18 +455,18 @@ class InModel(Method):
         return like(element, (with_plan(x, plan.lam, plan.layer, plan.partner, row), *rest))
 
 
-# Leaves every example as it is.
+# Leaves every example unmixed.
 UNMIXED = Blended(coefficient=Constant(1.0), blend=Identity())
 
 
 def _interleave(clean: tf.Tensor, mixed: tf.Tensor) -> tf.Tensor:
-    """Rows of both in turns, so that sharding along the batch keeps twins together."""
+    """Alternate the rows of both, so that sharding along the batch keeps twins together."""
     both = tf.stack([tf.cast(clean, mixed.dtype), mixed], axis=1)  # [B, 2, ...]
     return tf.reshape(both, tf.concat([[-1], tf.shape(mixed)[1:]], axis=0))
 
 
 def _select(chosen: tf.Tensor, options: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Row i of option `chosen[i]`, in the widest dtype of the options (uint8 beside float)."""
+    """Row i of option `chosen[i]`, in the widest dtype of the options, such as float over uint8."""
     dtypes = [option.dtype for option in options]
     dtype = max(dtypes, key=lambda dtype: (dtype.is_floating, dtype.size))
     result = tf.cast(options[0], dtype)

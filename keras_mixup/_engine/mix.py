@@ -1,4 +1,4 @@
-"""`Mix`: a method, and what it is applied to."""
+"""`Mix`: a method, together with what it is applied to."""
 
 from __future__ import annotations
 
@@ -45,27 +45,30 @@ def _box_format(name: str, value: Any) -> str | None:
 class Mix(Configurable):
     """A dataset transformation that mixes the examples of a batch, or of two streams.
 
-    The recipes (`mixup`, `cutmix`, ...) return one of these; make your own from other parts.
+    The recipes (`mixup`, `cutmix`, ...) return a `Mix`. To create your own, pass other parts.
 
     Args:
-        pairing: who is mixed with whom, `(batch_size, y, seed) -> partner`; None is
-            `pairing.Rotation()`, and the pairs themselves if the elements are already paired.
-        coefficient: how much of the original stays, `(shape, seed) -> lam`; None is
+        pairing: who is mixed with whom, `(batch_size, y, seed) -> partner`; None means
+            `pairing.Rotation()`, or the pairs themselves if the elements are already paired.
+        coefficient: how much of the original is kept, `(shape, seed) -> lam`; None means
             `coefficient.Beta(0.2)`.
-        blend: how two examples become one, `(x, x_partner, lam, seed) -> (x_mixed, share)`; None
-            is `blend.Linear()`.
-        label_share: whose label it is, `(share, y, y_partner) -> share of the label`; None mixes
-            labels with the share of the inputs.
-        method: what those four compose, in their place; `choose` and `WithClean` pass one.
-        num_classes: number of classes of integer labels; a structure like y's for several outputs.
-        keep: names of entries left as they are, such as `("id",)`, `("meta/file",)`, `("1",)` for
-            the second of a tuple, or `("y/id",)` where x has that name too.
-        data_format: "channels_last" or "channels_first", of images, videos and masks.
-        bounding_box_format: of boxes that are cut, one of Keras's: "xyxy", "rel_xyxy", "xywh", ...
-        seed: an integer for reproducible draws, None for fresh ones.
+        blend: how two examples are combined, `(x, x_partner, lam, seed) -> (x_mixed, share)`; None
+            means `blend.Linear()`.
+        label_share: how much of the label is the original's, `(share, y, y_partner) -> share of
+            the label`; None mixes labels with the share of the inputs.
+        method: a method that takes the place of these four parts, as in `choose` and `WithClean`.
+        num_classes: number of classes if labels are integer ids; with several outputs, a structure
+            like that of y.
+        keep: names of entries that are returned unchanged, such as `("id",)`, `("meta/file",)`,
+            `("1",)` for the second entry of a tuple, or `("y/id",)` if x has an entry of that name,
+            too.
+        data_format: "channels_last" or "channels_first", for images, videos and masks.
+        bounding_box_format: format of boxes that are cut, one of the Keras formats: "xyxy",
+            "rel_xyxy", "xywh", ...
+        seed: an integer for reproducible draws, or None for fresh draws.
 
     Raises:
-        TypeError, ValueError: an argument outside its allowed values.
+        TypeError, ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> mix = Mix(coefficient=coefficient.Constant(0.5), blend=blend.Linear(), num_classes=10)
@@ -103,8 +106,8 @@ class Mix(Configurable):
         if method is not None and given:
             _arguments.fail(
                 ValueError,
-                "A mix is made of parts, or of a method that contains them.",
-                "Drop one of them.",
+                "A mix is made either of parts or of a method that contains them.",
+                "Remove one or the other.",
                 method=method,
                 **given,
             )
@@ -128,13 +131,13 @@ class Mix(Configurable):
     def __call__(self, *element: Any) -> Any:
         """Mix a dataset, or one element of it.
 
-        With a seed, what is drawn for an element depends on the seed and the element alone: the
-        same batch is mixed in the same way, in any order and process. Without one, every call
+        With a seed, the draws for an element depend only on the seed and the element: the same
+        batch is mixed in the same way, in any order and in any process. Without a seed, every call
         draws anew.
 
         Args:
-            *element: a `tf.data.Dataset`, as `ds.apply` passes it; or the components of one
-                element, as `ds.map` does: `x, y`, `x, y, sample_weight`, or two of such tuples.
+            *element: a `tf.data.Dataset`, as `ds.apply` passes it, or the components of one
+                element, as `ds.map` passes them: `x, y`, `x, y, sample_weight`, or two such tuples.
 
         Returns:
             A dataset, or an element `(x, y)` / `(x, y, sample_weight)` of the same structure.
@@ -144,15 +147,15 @@ class Mix(Configurable):
         if self._scheduled:
             _arguments.fail(
                 ValueError,
-                "A schedule counts the batches of a training, which a single call cannot do.",
-                "Use ds.repeat().batch(n).apply(mix), and fit(steps_per_epoch=...).",
+                "A schedule counts the batches of a training run, which a single call cannot do.",
+                "Use ds.repeat().batch(n).apply(mix), and pass steps_per_epoch to fit.",
                 mix=self,
             )
         element = as_tensors(element)
         layout = layout_of(element, self)
         if self.seed is None:
-            # Follows a global seed, with which a mapped function draws the same numbers in every
-            # epoch; the contents of the batch then tell the epochs apart.
+            # This follows a global seed. With one, a mapped function draws the same numbers in
+            # every epoch, and the contents of the batch tell the epochs apart.
             words = tf.random.uniform([1, 2], tf.int32.min, tf.int32.max, tf.int32)
             key = tf.bitcast(words, tf.uint64)
         else:
@@ -163,22 +166,24 @@ class Mix(Configurable):
     def indexed(
         self, start: int = 0, stride: int = 1
     ) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
-        """The mix for a dataset that holds some of the batches of a training.
+        """Return the mix for a dataset that holds only some of the batches of a training run.
 
-        Batch k of the dataset is batch `start + k * stride` of the training, and what is drawn for
-        it depends on the seed and on that number alone: not on the process, the number of workers,
-        or when the training was last interrupted. A schedule takes the same number for its step.
+        Batch k of the dataset is batch `start + k * stride` of the training run. The draws for it
+        depend only on the seed and on that number, not on the process, the number of workers, or
+        when training was last interrupted. A schedule uses the same number as its step.
 
         Args:
             start: number of the first batch, >= 0.
-            stride: from one batch to the next, >= 1; the number of workers that take turns.
+            stride: difference between the numbers of two successive batches, >= 1; the number of
+                workers if they take turns.
 
         Returns:
             A function for `ds.apply`, which can be pickled.
 
         Raises:
-            ValueError: a start below 0, a stride below 1, a mix without a seed; in `ds.apply`, a
-                schedule with a dataset that ends, or a dataset inside `interleave` or `flat_map`.
+            ValueError: if `start` is below 0, `stride` is below 1, or the mix has no seed; in
+                `ds.apply`, if a mix with a schedule is applied to a finite dataset, or if the
+                dataset is inside `interleave` or `flat_map`.
 
         Example:
             >>> mix = mixup(0.2, num_classes=10, seed=0)
@@ -191,26 +196,26 @@ class Mix(Configurable):
         if self.seed is None:
             _arguments.fail(
                 ValueError,
-                "Draws that depend on a batch's number need a seed.",
-                "Give the mix a seed.",
+                "Draws that depend on the number of a batch need a seed.",
+                "Pass `seed` to the mix.",
                 seed=None,
             )
         return functools.partial(self._mix_dataset, numbering=(start, stride))
 
     def wrap(self, model: keras.Model) -> MixedModel:
-        """A model that mixes where this mix says, for `manifold_mixup` and `in_model`.
+        """Return a model that mixes at the layers of this mix (`manifold_mixup` or `in_model`).
 
         Args:
-            model: a Functional or Sequential model that is built, with the layers that the mix
-                names; or one of your own class, with a `MixPoint` of each name.
+            model: a built Functional or Sequential model with the layers that the mix names, or a
+                subclassed model with a `MixPoint` of each name.
 
         Returns:
             A `keras.Model` that shares the weights of `model`; see `hidden.MixedModel`.
 
         Raises:
-            TypeError: what is no Keras model.
-            ValueError: a mix that happens in the pipeline; a name that is not in the model; a
-                layer that is called several times, or whose output has no batch axis.
+            TypeError: if the object is not a Keras model.
+            ValueError: if the mix happens in the pipeline, if a name is not in the model, or if a
+                named layer is called several times or has an output without a batch axis.
 
         Example:
             >>> manifold = manifold_mixup(layers=("input", "hidden"), num_classes=10, seed=0)
@@ -221,37 +226,37 @@ class Mix(Configurable):
         if not self.method.points:
             _arguments.fail(
                 ValueError,
-                "This mix happens in the pipeline, and the model needs nothing for it.",
+                "This mix happens in the pipeline, so the model does not need to be wrapped.",
                 "Use manifold_mixup(...), or in_model(mix, layers=...), to mix inside the model.",
                 mix=self,
             )
         return MixedModel(model, self.method.points, keep=self.keep)
 
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
-        """Everything random about mixing this element; a pure function of its arguments.
+        """Draw everything random about mixing this element; a pure function of its arguments.
 
         Args:
-            element: `(x, y)`, `(x, y, sample_weight)`, or two of those.
+            element: `(x, y)`, `(x, y, sample_weight)`, or a pair of such tuples.
             seed: int32 `[2]`.
-            step: the number of batches before this one, for a mix with a schedule.
+            step: the number of batches before the current one, for a mix with a schedule.
 
         Returns:
-            A `Plan`; for a choice a `ChoicePlan`, for a mix inside a model an `InModelPlan`. All
-            can also be made by hand.
+            A `Plan`, a `ChoicePlan` for a choice, or an `InModelPlan` for a mix inside a model. All
+            of them can also be created by hand.
         """
         element = as_tensors(element)
         layout = layout_of(element, self)
         return self._draw(element, layout, tf.convert_to_tensor(seed, tf.int32), step)
 
     def apply_plan(self, element: Element, plan: Any) -> Any:
-        """Mix this element as the plan says; a pure function, without compilation.
+        """Mix this element according to a plan; a pure function, without compilation.
 
         Args:
-            element: `(x, y)`, `(x, y, sample_weight)`, or two of those.
-            plan: from `draw_plan`, or made by hand.
+            element: `(x, y)`, `(x, y, sample_weight)`, or a pair of such tuples.
+            plan: a plan from `draw_plan`, or one created by hand.
 
         Returns:
-            `(x, y)` or `(x, y, sample_weight)`, of the same structure.
+            `(x, y)` or `(x, y, sample_weight)`, with the same structure.
         """
         element = as_tensors(element)
         layout = layout_of(element, self)
@@ -264,13 +269,13 @@ class Mix(Configurable):
 
     @property
     def _key(self) -> tf.Tensor:
-        """uint64 `[1]`, made of the seed."""
+        """The key derived from the seed, uint64 `[1]`."""
         if self.seed is None:
             return tf.zeros([1], tf.uint64)
         return tf.constant(np.random.SeedSequence(self.seed % 2**64).generate_state(1, np.uint64))
 
     def _fingerprint(self, element: Element, layout: Layout) -> tf.Tensor:
-        # No half holds the inputs that a model mixes.
+        # The halves do not contain the inputs that a model mixes.
         inputs = element[0] if self.method.points else ()
         return fingerprint((layout.halves(element), inputs))
 
@@ -282,9 +287,9 @@ class Mix(Configurable):
             start, stride = numbering
             _arguments.fail(
                 ValueError,
-                "A dataset made by a function, as those of interleave and flat_map are, does not "
-                "know which batches of the training it holds: every one would count alike.",
-                "Mix what interleave or flat_map returns.",
+                "A dataset that is created inside a function, as in interleave and flat_map, does "
+                "not know which batches of the training run it holds: all would count the same.",
+                "Apply the mix to the dataset that interleave or flat_map returns.",
                 start=start,
                 stride=stride,
             )
@@ -297,13 +302,14 @@ class Mix(Configurable):
 
         def mix(number: tuple[tf.Tensor, tf.Tensor], element: Element) -> Element:
             index, salt = number
-            # The datasets that a function makes all begin at 0: their contents tell them apart.
+            # Datasets that are created inside a function all start at 0; their contents differ.
             salt += self._fingerprint(element, layout) if nested else 0
             seed = batch_seed(tf.bitwise.bitwise_xor(self._key, tf.bitcast(salt, tf.uint64)), index)
             return self._apply(element, self._draw(element, layout, seed, index), layout)
 
         numbers = counted(salts(self.seed)) if numbering is None else counted(None, *numbering)
-        # Numbers first: TensorFlow's auto-sharding looks for files in the first dataset of a zip.
+        # The numbers are first, because TensorFlow's auto-sharding looks for files in the first
+        # dataset of a zip.
         return map_in_place(tf.data.Dataset.zip((numbers, dataset)), mix)
 
     def _draw(self, element: Element, layout: Layout, seed: Seed, step: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The heart: pair, gather, blend, label."""
+"""The core of the package: pair, gather, blend, label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Program: TypeAlias = Callable[[list[Any], "list[Any] | None", Any], tuple[list[A
 
 
 def program(method: Method, fields: tuple[Field, ...]) -> Program:
-    """The function that mixes the leaves of an element as a plan says."""
+    """Return the function that mixes the leaves of an element according to a plan."""
 
     def mix(first: list[Any], second: list[Any] | None, plan: Any) -> Any:
         batch = canonical(first, fields)
@@ -29,7 +29,7 @@ def program(method: Method, fields: tuple[Field, ...]) -> Program:
             batch_partner = canonical(second, fields)
         checks = [] if second is None else _assert_alike(batch, batch_partner)
         checks += _assert_one_size(batch, batch_partner, method)
-        # Before anything else fails, with a message that says less.
+        # Checked before anything else fails with a less helpful message.
         with tf.control_dependencies([check for check in checks if check is not None]):
             mixed = method.mix(batch, batch_partner, plan)
         return restored(mixed, first, fields), found
@@ -41,20 +41,20 @@ def program(method: Method, fields: tuple[Field, ...]) -> Program:
 def compiled_program(method: Method, fields: tuple[Field, ...]) -> Program:
     """The program as one XLA function: gather, cast, blend and labels in one pass over memory.
 
-    TensorFlow never frees what XLA compiled, so mixes that differ only in what they draw share a
-    program: with one each, a mix left 2.4 MiB behind.
+    TensorFlow never frees what XLA has compiled, so mixes that differ only in what they draw share
+    a program. With one program per mix, each mix left 2.4 MiB behind.
     """
     return tf.function(program(method, fields), jit_compile=True, autograph=False)
 
 
-# Shapes that are unknown keep a program from being compiled (see `Layout.static`), so that
-# assertions about them may stand inside it.
+# A program with unknown shapes is not compiled (see `Layout.static`), so it may contain assertions
+# about them.
 
 
 def _assert_alike(batch: Batch, partner: Batch) -> list[tf.Operation | None]:
-    """An `InvalidArgumentError` where the halves of a pair turn out to differ in shape.
+    """Raise an `InvalidArgumentError` if the halves of a pair turn out to differ in shape.
 
-    Boxes may be padded to another number in each half.
+    The boxes of the two halves may be padded to different numbers.
     """
     checks = []
     for one, other in zip(tf.nest.flatten(batch[:3]), tf.nest.flatten(partner[:3])):
@@ -70,12 +70,12 @@ def _assert_alike(batch: Batch, partner: Batch) -> list[tf.Operation | None]:
             ],
             summarize=10,
         )
-        checks.append(check)  # None where it ran at once
+        checks.append(check)  # None if it ran eagerly
     return checks
 
 
 def _assert_one_size(batch: Batch, partner: Batch, method: Method) -> list[tf.Operation | None]:
-    """An `InvalidArgumentError` where sizes that were unknown turn out to differ."""
+    """Raise an `InvalidArgumentError` if sizes that were unknown turn out to differ."""
     if all(blended.blend.grid is None for blended in method.blended):
         return []
     images = [*batch.inputs, *batch.places, *partner.inputs, *partner.places]
@@ -86,9 +86,9 @@ def _assert_one_size(batch: Batch, partner: Batch, method: Method) -> list[tf.Op
     check = tf.raw_ops.Assert(
         condition=same,
         data=[
-            "Inputs, and labels with a value for each pixel, must have the same height and width "
-            "where the same places are copied in all of them. Resize them; give numbers that are "
-            "no pixels static sizes with tf.ensure_shape. Received: sizes=",
+            "Inputs, and labels with one value per pixel, must have the same height and width if "
+            "the same places are copied in all of them. Resize them; if some are not images, set "
+            "their static shapes with tf.ensure_shape. Received: sizes=",
             tf.stack(sizes),
         ],
         summarize=2 * len(sizes),

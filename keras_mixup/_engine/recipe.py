@@ -1,4 +1,4 @@
-"""What all recipes share."""
+"""What all recipes have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def recipe(make: Callable[P, R]) -> Callable[P, R]:
-    """`make`, with a clear error for `ds.map(mixup)`, where `ds.map(mixup())` was meant."""
+    """`make`, with a clear error for `ds.map(mixup)` where `ds.map(mixup())` was meant."""
 
     @functools.wraps(make)
     @tf.autograph.experimental.do_not_convert
@@ -27,7 +27,7 @@ def recipe(make: Callable[P, R]) -> Callable[P, R]:
             name = make.__name__
             _arguments.fail(
                 TypeError,
-                f"`{name}` makes a mix; it is not one itself.",
+                f"`{name}` makes a mix; it is not a mix itself.",
                 f"Call it first: ds.apply({name}(...)) or ds.map({name}(...)).",
                 arguments=[type(argument).__name__ for argument in args],
             )
@@ -37,7 +37,7 @@ def recipe(make: Callable[P, R]) -> Callable[P, R]:
 
 
 def lam_of(coefficient: Coefficient, probability: Any, per_batch: Any = False) -> Coefficient:
-    """`coefficient`, with the two options that the recipes share."""
+    """Apply the two options that all recipes share to `coefficient`."""
     probability = probability_or_schedule("probability", probability)
     if callable(probability) or probability < 1:
         coefficient = Sometimes(coefficient, probability)

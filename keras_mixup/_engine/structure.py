@@ -1,4 +1,4 @@
-"""Nested structures with bounding boxes as leaves: walking through them, and making them again."""
+"""Nested structures with bounding boxes as leaves: how to traverse and rebuild them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _BOX_KEYS = ({"boxes", "labels"}, {"boxes", "classes"})
 
 
 def is_boxes(value: Any) -> bool:
-    """Keras's form of bounding boxes: a dictionary of `boxes` `[B, N, 4]` and `labels`.
+    """Whether `value` is a dictionary of bounding boxes as in Keras: `boxes` `[B, N, 4]`, `labels`.
 
-    KerasCV says `classes` for `labels`; `weights` `[B, N]` are there after a first mix.
+    KerasCV uses `classes` instead of `labels`; `weights` `[B, N]` are present after a first mix.
     """
     if not isinstance(value, Mapping) or set(value) - {"weights"} not in _BOX_KEYS:
         return False
@@ -21,9 +21,10 @@ def is_boxes(value: Any) -> bool:
 
 
 def leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """`(path, leaf)` of every leaf, in the order of `tf.nest.flatten`; names joined by slashes.
+    """Yield `(path, leaf)` for every leaf, in the order of `tf.nest.flatten`.
 
-    A dictionary of bounding boxes is a leaf. A field of a namedtuple has its name in the path.
+    The names in a path are joined by slashes; a field of a namedtuple appears by its name. A
+    dictionary of bounding boxes is a leaf.
     """
     children = _children(structure)
     if children is None:
@@ -34,7 +35,7 @@ def leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def fill(structure: Any, values: Iterator[Any]) -> Any:
-    """The same structure with other leaves, in the order of `leaves`."""
+    """Return the same structure with other leaves, in the order of `leaves`."""
     children = _children(structure)
     if children is None:
         return next(values)
@@ -46,7 +47,7 @@ def fill(structure: Any, values: Iterator[Any]) -> Any:
 
 
 def like(example: Any, values: Any) -> Any:
-    """A dictionary, or a tuple, namedtuple or list, of the type of `example`."""
+    """Convert `values` to the type of `example`: a dictionary, tuple, namedtuple or list."""
     if isinstance(example, defaultdict):
         return type(example)(example.default_factory, values)
     return type(example)(*values) if hasattr(example, "_fields") else type(example)(values)

@@ -1,4 +1,4 @@
-"""Elements given directly: as tensors, and as a number that stands for their contents."""
+"""Elements that are passed directly: conversion to tensors, and a hash of their contents."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keras_mixup import _arguments
 from keras_mixup._engine.structure import like
 from keras_mixup._types import Element
 
-# Of each example: enough to tell batches apart, however large the images.
+# The number of values of each example: enough to tell batches apart, however large images are.
 _FINGERPRINTED = 64
 
 
 def as_tensors(element: Element) -> Element:
-    """Arrays, numbers and lists of numbers as tensors; what cannot be mixed, as it is."""
+    """Convert arrays, numbers and lists of numbers to tensors; leave anything else unchanged."""
     return like(element, [_as_tensors(part) for part in element])
 
 
@@ -28,14 +28,14 @@ def _as_tensors(value: Any) -> Any:
         return like(value, [_as_tensors(part) for part in value])
     dense = isinstance(value, (tf.Tensor, tf.Variable))
     if value is None or (tf.is_tensor(value) and not dense):
-        return value  # refused later, with its place in the element
+        return value  # rejected later, with its place in the element
     try:
         return tf.convert_to_tensor(value)
     except (TypeError, ValueError):
         _arguments.fail(
             TypeError,
-            "An element must hold tensors, NumPy arrays or lists of numbers.",
-            "Convert it, or take it apart into arrays.",
+            "An element must contain tensors, NumPy arrays or lists of numbers.",
+            "Convert the value to arrays.",
             value=type(value).__name__,
         )
 
@@ -48,9 +48,9 @@ def _is_array(value: Any) -> bool:
 
 
 def fingerprint(leaves: Any) -> tf.Tensor:
-    """An int64 scalar that depends on the contents and the order of a batch alone."""
+    """An int64 scalar that depends only on the contents and the order of a batch."""
     hashes = tf.add_n([_hashes(leaf) for leaf in tf.nest.flatten(leaves) if leaf is not None])
-    # The sum of the running sums: the k-th example from the end counts k times.
+    # The sum of the running sums, in which the k-th example from the end counts k times.
     return tf.reduce_sum(tf.cumsum(hashes))
 
 
@@ -58,7 +58,7 @@ def _hashes(leaf: tf.Tensor) -> tf.Tensor:
     """A hash of some values of each example, int64 `[B]`."""
     trailing = leaf.shape[1:]
     if trailing.is_fully_defined() and trailing.num_elements() > _FINGERPRINTED:
-        # Values are left out along the first axes, so that what is read lies together.
+        # Values are skipped along the first axes, so that those that are read are contiguous.
         apart = trailing.num_elements() // _FINGERPRINTED
         steps = []
         for size in trailing:

@@ -1,9 +1,10 @@
-"""What mixup does to your own model: between examples, in confidence, under noise and attack.
+"""What mixup does to your model: between examples, in confidence, under label noise and attack.
 
-Every measure takes any Keras classifier with one input and one output `[N, K]`, on any backend, and
-NumPy arrays `(x, y)` or a batched `tf.data.Dataset` of them; all of it is read into memory. Models
-run in inference mode and are not changed. A single sigmoid output `[N, 1]` is two classes. Results
-are frozen objects with `table()`, Markdown, and `plot(ax=None)`, a matplotlib figure.
+Every measure accepts any Keras classifier with one input and one output `[N, K]`, on any backend,
+and NumPy arrays `(x, y)` or a batched `tf.data.Dataset` of them, all of which is read into memory.
+Models run in inference mode and are not changed. A single sigmoid output `[N, 1]` is treated as two
+classes. Results are frozen objects with the methods `table()`, which returns Markdown, and
+`plot(ax=None)`, which returns a matplotlib figure.
 """
 
 from keras_mixup.analysis._adversarial import (

@@ -1,7 +1,7 @@
 """How easily small, deliberate changes of the input mislead a model: the paper's Table 3.
 
-A measure, not a defence: mixup does not withstand an attacker who knows the model and takes several
-steps (white-box I-FGSM).
+This is a measure, not a defense: mixup does not withstand an attacker who knows the model and takes
+several steps (white-box I-FGSM).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class AdversarialErrors:
-    """What `adversarial_errors` measured.
+    """The result of `adversarial_errors`.
 
     Attributes:
-        errors: name -> shares in [0, 1] of examples predicted wrong: "clean", "FGSM", "I-FGSM".
-        unmoved: name -> share in [0, 1] of examples that FGSM left as they were, because the
-            gradient of the loss is exactly 0 there. A share well above 0 means that the model's
-            probabilities are saturated in float32 and the attack is blind, not that the model is
-            robust; measure it with logits.
-        eps: the largest change, in 255ths of the input's range.
-        steps: of I-FGSM.
+        errors: name -> shares in [0, 1] of misclassified examples: "clean", "FGSM", "I-FGSM".
+        unmoved: name -> share in [0, 1] of examples that FGSM left unchanged, because the gradient
+            of the loss is exactly 0 there. A share well above 0 means that the probabilities of the
+            model are saturated in float32 and blind the attack, not that the model is robust;
+            measure it with logits.
+        eps: the largest change, in 255ths of the input range.
+        steps: number of steps of I-FGSM.
         transfer: `False` if every model was attacked with its own gradient.
     """
 
@@ -46,7 +46,7 @@ class AdversarialErrors:
     transfer: bool
 
     def table(self) -> str:
-        """Markdown: the errors under each attack, one row per model."""
+        """Return the errors under each attack as a Markdown table, with one row per model."""
         attack = "transfer" if self.transfer else "white box"
         kinds = ["clean error (%)", "FGSM error (%)", "I-FGSM error (%)", "unmoved (%)"]
         rows = []
@@ -56,7 +56,7 @@ class AdversarialErrors:
         return _report.markdown([f"{attack}, eps {self.eps:g}/255", *kinds], rows)
 
     def plot(self, ax: Any = None) -> Figure:
-        """The errors as bars. `ax`: matplotlib axes, or `None` for a new figure."""
+        """Plot the errors as bars. `ax` is matplotlib axes, or `None` for a new figure."""
         (axes,) = _report.panels(ax, 1, width=5)
         width = 0.8 / len(self.errors)
         for index, (name, errors) in enumerate(self.errors.items()):
@@ -86,33 +86,36 @@ def adversarial_errors(
     batch_size: int = 256,
     verbose: int = 1,
 ) -> AdversarialErrors:
-    """Errors on examples changed by FGSM and I-FGSM (`adversarial_examples`).
+    """Measure errors on examples perturbed by FGSM and I-FGSM (`adversarial_examples`).
 
-    Not a defence, and no proof of robustness. The paper reports that mixup lowers the error of
-    single-step attacks (75 against 91 % in the white box) and of examples transferred from another
-    model, and that it does **not** lower that of white-box I-FGSM (both above 99 %).
+    This is not a defense, and does not prove robustness. The paper reports that mixup lowers the
+    error of single-step attacks (75 % instead of 91 % in the white-box setting) and of examples
+    transferred from another model, but does **not** lower that of white-box I-FGSM (above 99 %
+    both with and without mixup).
 
     Args:
         models: a Keras classifier, or a dict of name -> classifier.
-        data: arrays `(x, y)`, or a batched `tf.data.Dataset` of them: test examples. `y`: class ids
-            or one-hot.
+        data: test examples, as arrays `(x, y)` or a batched `tf.data.Dataset` of them. `y` is class
+            ids or one-hot.
         value_range: the smallest and the largest value an input can have, such as (0, 255) or
-            (0, 1). Standardise inside the model, so that the range is known.
-        eps: the largest change of a pixel, in 255ths of the range, >= 0; 4 in the paper.
-        steps: of I-FGSM, an integer >= 1, each of size eps / steps; 10 in the paper.
-        source: the model whose gradient makes the examples (transfer, "black box"), not one of
-            those measured; `None` attacks each model with its own (white box).
-        from_logits: `True` if the models do not end in a softmax (or sigmoid). To be preferred:
-            float32 probabilities near 0 and 1 lose the gradient, see `AdversarialErrors.unmoved`.
-        batch_size: examples per call of a model.
+            (0, 1). Standardize inside the model, so that the range is known.
+        eps: the largest change of a pixel, in 255ths of the range, >= 0; the paper uses 4.
+        steps: number of steps of I-FGSM, an integer >= 1, each of size eps / steps; the paper uses
+            10.
+        source: the model whose gradient is used to make the examples (transfer, "black box"), not
+            one of the measured models; `None` attacks each model with its own gradient (white box).
+        from_logits: `True` if the models do not end in a softmax (or sigmoid). Logits are
+            preferable, because float32 probabilities near 0 and 1 lose the gradient; see
+            `AdversarialErrors.unmoved`.
+        batch_size: number of examples per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
         An `AdversarialErrors`.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above, an input is outside the range,
-            the labels do not fit the model, or no gradient passes from the loss to `x`.
+        TypeError, ValueError: if an argument is invalid, an input is outside the range, the labels
+            do not fit the model, or the loss has no gradient with respect to `x`.
 
     Example:
         >>> models = {"plain": plain, "mixup": mixed}
@@ -131,8 +134,8 @@ def adversarial_errors(
     radius = _radius(eps, value_range)
     makers = models if source is None else named({"source": source})
     batch_size = min(_arguments.integer("batch_size", batch_size, low=1), len(x))
-    # Every maker: one gradient for FGSM, one a step for I-FGSM. Every model: three predictions; and
-    # one batch each to learn how many classes there are.
+    # Each maker needs one gradient for FGSM, one per step for I-FGSM, and one batch to find out the
+    # number of classes. Each model needs three predictions.
     batches = math.ceil(len(x) / batch_size)
     calls = (len(makers) * (1 + steps) + 3 * len(models)) * batches + len(makers)
     bar = keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
@@ -166,29 +169,29 @@ def adversarial_examples(
     batch_size: int = 256,
     verbose: int = 1,
 ) -> np.ndarray:
-    """Inputs changed by FGSM (`steps=1`) or I-FGSM (`steps=10`), so that the loss grows.
+    """Perturb inputs by FGSM (`steps=1`) or I-FGSM (`steps=10`), so that the loss increases.
 
         x_0     = x
         x_{t+1} = clip(x_t + r / steps * sign(d CE(y, f(x_t)) / dx))    r = eps / 255 * (high - low)
 
-    `clip` keeps every value within r of the original's and within the range. y is the true
-    label. Not a defence: see `adversarial_errors`, which takes the same arguments.
+    `clip` keeps every value within r of its original value and within the range. y is the true
+    label. This is not a defense; see `adversarial_errors`, which takes the same arguments.
 
     Args:
         model: a Keras classifier.
         data: arrays `(x, y)`, or a batched `tf.data.Dataset` of them.
         value_range: the smallest and the largest value an input can have.
-        eps: the largest change of a pixel, in 255ths of the range, >= 0; 4 in the paper.
-        steps: an integer >= 1; the paper takes 1 for FGSM and 10 for I-FGSM.
+        eps: the largest change of a pixel, in 255ths of the range, >= 0; the paper uses 4.
+        steps: number of steps, an integer >= 1; the paper uses 1 for FGSM and 10 for I-FGSM.
         from_logits: `True` if the model does not end in a softmax (or sigmoid).
-        batch_size: examples per call of the model.
+        batch_size: number of examples per call of the model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
-        float32 of the shape of `x`, within `value_range`.
+        A float32 array with the shape of `x`, within `value_range`.
 
     Raises:
-        TypeError, ValueError: as `adversarial_errors`.
+        TypeError, ValueError: as in `adversarial_errors`.
 
     Example:
         >>> changed = adversarial_examples(plain, (x, y), value_range=(0, 1), verbose=0)
@@ -210,21 +213,21 @@ def adversarial_examples(
 
 
 def _in_range(data: Any, value_range: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs float32 and labels, the inputs inside the range."""
+    """The inputs as float32, which must be within the range, and the labels."""
     rule = "`value_range` must be two finite numbers, the smaller one first."
     try:
         low, high = (float(end) for end in value_range)
     except (TypeError, ValueError):
-        fail(TypeError, rule, "Pass for example (0, 255).", value_range=value_range)
+        fail(TypeError, rule, "Pass, for example, (0, 255).", value_range=value_range)
     if not -math.inf < low < high < math.inf:
-        fail(ValueError, rule, "Pass for example (0, 255).", value_range=value_range)
+        fail(ValueError, rule, "Pass, for example, (0, 255).", value_range=value_range)
     x, y = examples(data)
     x = floating(x)
     if not (low <= x.min() and x.max() <= high):
         fail(
             ValueError,
             "The inputs must be within `value_range`.",
-            "Pass the range of the data as the model takes them.",
+            "Pass the range of the data that the model receives.",
             value_range=value_range,
             smallest=x.min().item(),
             largest=x.max().item(),

@@ -24,14 +24,14 @@ _LAM = np.arange(21) / 20  # the paper's grid
 
 @dataclass(frozen=True, eq=False)
 class InBetween:
-    """What `in_between` measured.
+    """The result of `in_between`.
 
     Attributes:
         lam: float64 [21], the share of the first example of each pair.
-        miss: name -> float64 [21], in [0, 1].
-        gradient_norm: name -> float64 [21], in nats per unit of `x`.
-        pairs: how many pairs the means are over.
-        label: the label in the gradient's loss, "mixed" or "predicted".
+        miss: name -> the miss rate, float64 [21], in [0, 1].
+        gradient_norm: name -> the gradient norm, float64 [21], in nats per unit of `x`.
+        pairs: the number of pairs.
+        label: the label in the loss of the gradient, "mixed" or "predicted".
     """
 
     lam: np.ndarray
@@ -41,7 +41,7 @@ class InBetween:
     label: str
 
     def table(self) -> str:
-        """Markdown: both measures at lam = 1/2, and averaged over lam; one row per model."""
+        """Return both measures, at lam = 1/2 and on average, as Markdown with one row per model."""
         header = [
             f"{self.pairs:,} pairs",
             "miss at λ = ½ (%)",
@@ -58,7 +58,7 @@ class InBetween:
         return _report.markdown(header, rows)
 
     def plot(self, ax: Any = None) -> Figure:
-        """Both measures along lam. `ax`: two matplotlib axes, or `None` for a new figure."""
+        """Plot both measures along lam. `ax` is two matplotlib axes, or `None` for a new figure."""
         left, right = _report.panels(ax, 2)
         for index, name in enumerate(self.miss):
             style: dict[str, Any] = {"color": _report.color(index), "label": name}
@@ -85,37 +85,38 @@ def in_between(
     batch_size: int = 256,
     verbose: int = 1,
 ) -> InBetween:
-    """Miss rate and input-gradient norm on the lines between random pairs of examples.
+    """Measure miss rates and input-gradient norms on the lines between random pairs of examples.
 
         x(lam)    = lam * x_i + (1 - lam) * x_j                       lam = 0, .05, ..., 1
         miss(lam) = mean over pairs of [argmax_k f(x(lam))_k is neither y_i nor y_j]
         norm(lam) = mean over pairs of || d CE(label, f(x)) / dx ||_2   at x = x(lam)
 
-    Every model is measured on the same pairs, in inference mode. The two examples of a pair differ;
-    their classes need not, as in the paper. The standard error of a miss rate m is
-    `sqrt(m * (1 - m) / pairs)`: 1.2 points at m = 0.165 with 1,000 pairs, 0.5 with 5,000.
+    All models are measured on the same pairs, in inference mode. The two examples of a pair are
+    different examples, but may have the same class, as in the paper. The standard error of a miss
+    rate m is `sqrt(m * (1 - m) / pairs)`: 1.2 points at m = 0.165 with 1,000 pairs, and 0.5 with
+    5,000.
 
-    The paper does not say which label its gradient's loss takes. The norm's size depends on that,
-    and on the scale of `x`: compare models, not papers.
+    The paper does not state which label is used in the loss of the gradient. The norm depends on
+    this label and on the scale of `x`, so compare models with each other, not with the paper.
 
     Args:
         models: a Keras classifier, or a dict of name -> classifier.
-        data: arrays `(x, y)`, or a batched `tf.data.Dataset` of them, at least two examples; the
-            paper takes training examples. `y`: class ids or one-hot.
+        data: at least two examples, as arrays `(x, y)` or a batched `tf.data.Dataset` of them; the
+            paper uses training examples. `y` is class ids or one-hot.
         pairs: number of pairs, an integer >= 1.
-        label: "mixed" for `lam * y_i + (1 - lam) * y_j`, what mixup trains for; "predicted" for the
-            class the model itself predicts there.
-        seed: of the pairs, an integer; `None` draws new ones each time.
+        label: "mixed" for `lam * y_i + (1 - lam) * y_j`, the label mixup trains for; "predicted"
+            for the class that the model predicts there.
+        seed: an integer for reproducible pairs; `None` draws new pairs each time.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: examples per call of a model.
+        batch_size: number of examples per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
         An `InBetween`.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above, the labels do not fit the model,
-            or no gradient passes from the loss to `x`.
+        TypeError, ValueError: if an argument is invalid, the labels do not fit the model, or the
+            loss has no gradient with respect to `x`.
 
     Example:
         >>> result = in_between({"plain": plain, "mixup": mixed}, (x, y), pairs=100, verbose=0)
@@ -153,8 +154,8 @@ def in_between(
 
 
 def _random_pairs(count: int, pairs: int, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Indices [pairs] twice; the two of a pair always differ."""
-    rng = np.random.default_rng(None if seed is None else seed % 2**64)  # it takes none below 0
+    """Two arrays of indices [pairs]; the two indices of a pair always differ."""
+    rng = np.random.default_rng(None if seed is None else seed % 2**64)  # it rejects numbers < 0
     first = rng.integers(count, size=pairs)
     return first, (first + rng.integers(1, count, size=pairs)) % count
 

@@ -20,23 +20,23 @@ from keras_mixup.analysis._data import class_ids, examples, floating, named
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Colours of the examples. The first ones are not those of the first models in `_report.COLORS`: a
-# figure that shows both must not give a class and a model the same colour.
+# Colors of the examples. The first ones differ from those of the first models in `_report.COLORS`,
+# because a figure that shows both must not use the same color for a class and a model.
 _SHOWN_CLASS = "#E69F00"
 _OTHER_CLASSES = ("#CC79A7", "#000000", "#56B4E9", "#009E73", "#0072B2", "#D55E00")
 
 
 @dataclass(frozen=True, eq=False)
 class DecisionBoundary:
-    """What `decision_boundary` measured.
+    """The result of `decision_boundary`.
 
     Attributes:
-        grid: float32 [R, R, 2], the inputs; `grid[i, j]` is the i-th value of the second feature
-            and the j-th of the first, so that a picture's rows go up.
+        grid: float32 [R, R, 2], the inputs; `grid[i, j]` has the i-th value of the second feature
+            and the j-th value of the first, so that the rows of a picture go up.
         probability: name -> float64 [R, R], p(class_id | x), in [0, 1].
         x: float32 [N, 2], the examples.
         y: int64 [N], their classes.
-        class_id: the class whose probability it is.
+        class_id: the class that `probability` refers to.
     """
 
     grid: np.ndarray
@@ -46,7 +46,7 @@ class DecisionBoundary:
     class_id: int
 
     def table(self) -> str:
-        """Markdown: how much of the plane is undecided, one row per model."""
+        """Return the undecided share of the plane as a Markdown table, with one row per model."""
         rows = []
         for name, p in self.probability.items():
             shares = [((p > low) & (p < 1 - low)).mean() for low in (0.01, 0.1)]
@@ -55,9 +55,9 @@ class DecisionBoundary:
         return _report.markdown(header, rows)
 
     def plot(self, ax: Any = None) -> Figure:
-        """The plane, shaded by p, with the examples and the line p = 1/2; one panel per model.
+        """Plot the plane, shaded by p, with the examples and the line p = 1/2.
 
-        `ax`: as many matplotlib axes as models, or `None` for a new figure.
+        There is one panel per model. `ax` is as many matplotlib axes, or `None` for a new figure.
         """
         axes = _report.panels(ax, len(self.probability), width=3.4, height=3.4)
         left, bottom = self.grid[0, 0]
@@ -102,25 +102,25 @@ def decision_boundary(
     batch_size: int = 4096,
     verbose: int = 1,
 ) -> DecisionBoundary:
-    """The probability of one class over the plane of a model with two input features.
+    """Compute the probability of one class over the plane of two input features.
 
     The grid extends beyond the examples by a tenth of their range on every side.
 
     Args:
         models: a Keras classifier of inputs `[N, 2]`, or a dict of name -> classifier.
-        data: arrays `(x, y)`, or a batched `tf.data.Dataset` of them, `x` `[N, 2]`. `y`: class ids
-            or one-hot.
+        data: arrays `(x, y)`, or a batched `tf.data.Dataset` of them. `x` is `[N, 2]`, and `y` is
+            class ids or one-hot.
         class_id: the class whose probability is shown, in [0, K).
-        resolution: R, points along each axis, an integer >= 2.
+        resolution: R, the number of points along each axis, an integer >= 2.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: points per call of a model.
+        batch_size: number of points per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
         A `DecisionBoundary`.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above.
+        TypeError, ValueError: if an argument is invalid.
 
     Example:
         >>> result = decision_boundary(plane_model, (points, y), resolution=50, verbose=0)
@@ -136,8 +136,8 @@ def decision_boundary(
     if x.shape[1:] != (2,):
         fail(
             ValueError,
-            "A decision boundary can be drawn for inputs of two features, x [N, 2].",
-            "For other inputs, measure `line_profile` between two examples.",
+            "A decision boundary needs inputs with two features, x [N, 2].",
+            "For other inputs, use `line_profile` between two examples.",
             x_shape=x.shape,
         )
     resolution = _arguments.integer("resolution", resolution, low=2)
@@ -157,14 +157,14 @@ def decision_boundary(
 
 @dataclass(frozen=True, eq=False)
 class LineProfile:
-    """What `line_profile` measured.
+    """The result of `line_profile`.
 
     Attributes:
         lam: float64 [P], the share of the first input, from 0 to 1.
         probability: name -> float64 [P], p(class_id | x(lam)), in [0, 1].
-        r_squared: name -> how much of the variance of p along the line a straight line explains,
-            in [0, 1]; NaN where p is constant.
-        class_id: the class whose probability it is.
+        r_squared: name -> the fraction of the variance of p along the line that a straight line
+            explains, in [0, 1]; NaN if p is constant.
+        class_id: the class that `probability` refers to.
     """
 
     lam: np.ndarray
@@ -173,7 +173,7 @@ class LineProfile:
     class_id: int
 
     def table(self) -> str:
-        """Markdown: p at both ends and in the middle, and R^2; one row per model."""
+        """Return p at both ends and in the middle, and R^2, as Markdown with one row per model."""
         p = f"p(class {self.class_id})"
         header = ["along the line", f"{p} at λ = 0", "at λ = ½", "at λ = 1", "R²"]
         places = 0, len(self.lam) // 2, -1
@@ -184,7 +184,7 @@ class LineProfile:
         return _report.markdown(header, rows)
 
     def plot(self, ax: Any = None) -> Figure:
-        """p along the line. `ax`: matplotlib axes, or `None` for a new figure."""
+        """Plot p along the line. `ax` is matplotlib axes, or `None` for a new figure."""
         (axes,) = _report.panels(ax, 1)
         for index, (name, p) in enumerate(self.probability.items()):
             label = f"{name} (R² = {self.r_squared[name]:.2f})"
@@ -206,27 +206,27 @@ def line_profile(
     batch_size: int = 256,
     verbose: int = 1,
 ) -> LineProfile:
-    """The probability of one class along the line between two inputs, and how straight it is.
+    """Compute the probability of one class along the line between two inputs, and its R^2.
 
         p(lam) = f(lam * first + (1 - lam) * second)[class_id]
         R^2    = squared correlation of p(lam) and lam
 
-    mixup trains p to be linear in lam.
+    R^2 measures how straight p is; mixup trains p to be linear in lam.
 
     Args:
         models: a Keras classifier, or a dict of name -> classifier.
         first, second: two inputs of the same shape, without a batch axis.
-        class_id: the class whose probability is followed, in [0, K).
-        points: P, an odd integer >= 3, so that lam = 1/2 is among them.
+        class_id: the class whose probability is computed, in [0, K).
+        points: P, the number of points, an odd integer >= 3, so that lam = 1/2 is one of them.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: points per call of a model.
+        batch_size: number of points per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
         A `LineProfile`.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above.
+        TypeError, ValueError: if an argument is invalid.
 
     Example:
         >>> result = line_profile(plain, x[0], x[1], verbose=0)
@@ -248,7 +248,7 @@ def line_profile(
         )
     points = _arguments.integer("points", points, low=3)
     if points % 2 == 0:
-        fail(ValueError, "`points` must be odd.", "Then λ = ½ is among them.", points=points)
+        fail(ValueError, "`points` must be odd.", "Then λ = ½ is one of them.", points=points)
     lam = np.arange(points) / (points - 1)
     share = lam.reshape(-1, *[1] * ends[0].ndim)
     x = (share * ends[0] + (1 - share) * ends[1]).astype("float32")
@@ -275,8 +275,8 @@ def _of_class(probabilities: np.ndarray, class_id: int) -> np.ndarray:
     class_id = _arguments.integer("class_id", class_id, low=0)
     num_classes = probabilities.shape[1]
     if class_id >= num_classes:
-        rule = f"`class_id` must be below {num_classes}, the model's number of classes."
-        fail(ValueError, rule, "Pass a smaller one.", class_id=class_id)
+        rule = f"`class_id` must be below {num_classes}, the number of classes of the model."
+        fail(ValueError, rule, "Pass a smaller number.", class_id=class_id)
     return probabilities[:, class_id]
 
 

@@ -1,4 +1,4 @@
-"""Calibration of models: their reliability, before and after temperature scaling."""
+"""Calibration of models: their reliability before and after temperature scaling."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What `calibration` measured, by model name.
+    """The result of `calibration`, by model name.
 
     Attributes:
-        before: name -> `Reliability` of the model as it is.
-        after: name -> `Reliability` with its probabilities at `temperature`; empty without.
+        before: name -> `Reliability` of the model without temperature scaling.
+        after: name -> `Reliability` with `temperature`; empty without `held_out`.
         temperature: name -> number > 0; empty without `held_out`.
     """
 
@@ -41,7 +41,7 @@ class Calibration:
     temperature: Mapping[str, float]
 
     def _named(self) -> dict[str, Reliability]:
-        """Each model as it is, then with its temperature."""
+        """Each model without temperature scaling, then with its temperature."""
         result = {}
         for name, before in self.before.items():
             result[name] = before
@@ -50,11 +50,14 @@ class Calibration:
         return result
 
     def table(self) -> str:
-        """Markdown: the four scores, one row per model, and one with its temperature."""
+        """Return the four scores as a Markdown table, one row per model and per scaled model."""
         return table_of(self._named())
 
     def plot(self, ax: Any = None) -> Figure:
-        """A reliability diagram for each row of the table. `ax`: as many axes, or `None`."""
+        """Plot a reliability diagram for each row of the table.
+
+        `ax` is as many matplotlib axes as there are rows, or `None` for a new figure.
+        """
         diagrams = self._named()
         axes = _report.panels(ax, len(diagrams), width=3.2, height=4.2)
         for panel, (name, diagram) in zip(axes, diagrams.items()):
@@ -76,28 +79,28 @@ def calibration(
     batch_size: int = 256,
     verbose: int = 1,
 ) -> Calibration:
-    """Calibration errors of classifiers, before and after temperature scaling.
+    """Measure the calibration of classifiers before and after temperature scaling.
 
-    The scores are those of `reliability`; temperature scaling is `fit_temperature`.
+    The scores are those of `reliability`; the temperature is that of `fit_temperature`.
 
     Args:
         models: a Keras classifier, or a dict of name -> classifier.
-        data: arrays `(x, y)`, or a batched `tf.data.Dataset` of them: test examples. `y`: class ids
-            or one-hot.
-        held_out: the same form, for fitting the temperature: examples that are neither in the
-            training data nor in `data`. `None`, the default, fits none and leaves `after` empty.
-        bins: number of bins of equal width, an integer >= 1. 15 as in Guo et al.; Thulasidasan
-            et al. took 100.
+        data: test examples, as arrays `(x, y)` or a batched `tf.data.Dataset` of them. `y` is class
+            ids or one-hot.
+        held_out: examples in the same form, for fitting the temperature, which are neither in the
+            training data nor in `data`. `None`, the default, fits no temperature and leaves `after`
+            empty.
+        bins: number of bins of equal width, an integer >= 1. Default 15, as in Guo et al.;
+            Thulasidasan et al. used 100.
         from_logits: `True` if the models do not end in a softmax (or sigmoid).
-        batch_size: examples per call of a model.
+        batch_size: number of examples per call of a model.
         verbose: 1 shows a progress bar, 2 one line at the end, 0 nothing.
 
     Returns:
         A `Calibration`.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above, or the labels do not fit the
-            model.
+        TypeError, ValueError: if an argument is invalid, or the labels do not fit the model.
 
     Example:
         >>> models = {"plain": plain, "mixup": mixed}
@@ -133,23 +136,24 @@ def calibration(
 
 
 def fit_temperature(y_true: Any, y_pred: Any) -> float:
-    """The temperature T at which predictions are most likely: one number that corrects confidence.
+    """Fit the temperature T at which the labels are most likely, to correct confidence.
 
         p_T[k] = p[k]^(1/T) / sum_j p[j]^(1/T),    T = argmin mean_i -log p_T,i[y_i]
 
-    This is softmax(logits / T). T > 1 makes predictions less confident, T < 1 more. No prediction
-    changes its class. The nll is convex in 1/T, so its slope has one root, which is found to 8
-    digits between T = 0.01 and 100; if it has none there, the nearer end is the result.
+    This is softmax(logits / T). T > 1 makes predictions less confident, and T < 1 makes them more
+    confident. No predicted class changes. The nll is convex in 1/T, so its slope has one root,
+    which is found to 8 digits between T = 0.01 and 100. If there is no root in this range, the
+    nearer end is returned.
 
     Args:
         y_true: class ids `[N]`, or one-hot `[N, K]`, of examples the model was not trained on.
-        y_pred: probabilities `[N, K]`, or `[N, 1]` of class 1.
+        y_pred: probabilities `[N, K]`, or `[N, 1]` for class 1.
 
     Returns:
         T, in [0.01, 100].
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above, or has no rows.
+        TypeError, ValueError: if an argument is invalid or has no rows.
 
     Example:
         >>> p = [[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.9, 0.1]]
@@ -160,14 +164,14 @@ def fit_temperature(y_true: Any, y_pred: Any) -> float:
         Guo, Pleiss, Sun, Weinberger, 2017, arXiv:1706.04599.
     """
     import tensorflow as tf
-    from tensorflow_probability import math as tfp_math  # at first use: it is slow to load
+    from tensorflow_probability import math as tfp_math  # imported here, because it is slow to load
 
     ids, probabilities = checked_predictions(y_true, y_pred)
     log_p = log(probabilities)
     log_p_true = log_p[np.arange(len(ids)), ids]
 
     def slope(log_inverse: Any) -> Any:
-        """d nll / d (1/T), which never falls."""
+        """d nll / d (1/T), which never decreases."""
         powers = softmax(log_p * np.exp(float(log_inverse)))
         return tf.constant(((powers * log_p).sum(axis=1) - log_p_true).mean(), tf.float64)
 

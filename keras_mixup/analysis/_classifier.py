@@ -1,4 +1,4 @@
-"""A Keras model as class probabilities and loss gradients, in inference mode, batch by batch."""
+"""Class probabilities and loss gradients of a Keras model, in inference mode, batch by batch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 from keras_mixup._arguments import fail
 from keras_mixup.analysis._gradient import gradient_function
 
-# A float32 probability of 0 stands for anything below this; of 1, in a sigmoid output, for
-# anything within 2**-24 of it.
+# A float32 probability of 0 stands for anything below _TINY, and in a sigmoid output, a probability
+# of 1 stands for anything within _NEXT_TO_ONE of 1.
 _TINY = float(np.finfo("float32").tiny)
 _NEXT_TO_ONE = 2.0**-24
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """`model`, whose outputs are probabilities, or logits if `from_logits`.
+    """A `model` that outputs probabilities, or logits if `from_logits`.
 
-    Every batch is filled up to `batch_size` rows, so that backends that compile do it once. This
-    changes no result: in inference mode an example does not see the others of its batch.
+    Every batch is padded to `batch_size` rows, so that backends that compile do so only once. This
+    does not change results, because in inference mode an example is independent of its batch.
     """
 
     model: keras.Model
@@ -33,7 +33,7 @@ class Classifier:
     progress: keras.utils.Progbar
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """float64 [N, K], K >= 2: a single sigmoid output is read as the two classes 0 and 1."""
+        """float64 [N, K], K >= 2; a single sigmoid output is read as the two classes 0 and 1."""
         outputs = []
         for rows, batch in self._batches(x):
             output = self.model.predict_on_batch(batch)
@@ -62,25 +62,25 @@ class Classifier:
 
 
 def _matrix(output: Any) -> np.ndarray:
-    """The model's output as [N, K], its own dtype."""
+    """The output of the model as [N, K], in its own dtype."""
     if not hasattr(output, "shape") or len(output.shape) != 2:
         fail(
             ValueError,
             "The model must have one output of shape [N, K]: one row of class scores per example.",
-            "Wrap it in a model that has.",
+            "Wrap it in a model with such an output.",
             output_shape=keras.tree.map_structure(np.shape, output),
         )
     return np.asarray(output)
 
 
 def to_probabilities(output: np.ndarray, from_logits: bool) -> np.ndarray:
-    """[N, K] or [N, 1] -> float64 [N, max(K, 2)], with a check that `from_logits` is right."""
+    """[N, K] or [N, 1] -> float64 [N, max(K, 2)], with a check that `from_logits` is correct."""
     values = output.astype("float64")
     if not np.isfinite(values).all():
         fail(
             ValueError,
             "The model's outputs must be finite.",
-            "Look at its inputs and weights.",
+            "Check its inputs and weights.",
             not_finite=int((~np.isfinite(values)).sum()),
         )
     is_sigmoid = values.shape[1] == 1
@@ -88,22 +88,22 @@ def to_probabilities(output: np.ndarray, from_logits: bool) -> np.ndarray:
     off = 0.0 if is_sigmoid else abs(values.sum(axis=1) - 1).max()
 
     if from_logits:
-        # As near as a softmax in float32 gets, so that true logits are never taken for one.
+        # As close as a softmax in float32 gets, so that true logits are never mistaken for one.
         if not is_sigmoid and in_range and off < 1e-5:
             fail(
                 ValueError,
-                "With `from_logits=True` the model's outputs must be logits, and these are "
+                "With `from_logits=True`, the model's outputs must be logits, but these are "
                 "probabilities: in [0, 1], with a sum of 1 in every row.",
-                "Leave `from_logits` out.",
+                "Remove `from_logits`.",
                 first_row=values[0].tolist(),
             )
         return softmax(np.insert(values, 0, 0.0, axis=1) if is_sigmoid else values)
-    # A softmax in bfloat16 rounds every entry to 8 bits, and may come back as float32.
+    # A softmax in bfloat16 rounds every entry to 8 bits, and may be returned as float32.
     if not in_range or off > 1e-2:
         fail(
             ValueError,
             "The model's outputs must be probabilities: in [0, 1], with a sum of 1 in every row.",
-            "Pass from_logits=True if it does not end in a softmax (or sigmoid).",
+            "Pass from_logits=True if the model does not end in a softmax (or sigmoid).",
             first_row=values[0].tolist(),
         )
     if is_sigmoid:
@@ -113,11 +113,11 @@ def to_probabilities(output: np.ndarray, from_logits: bool) -> np.ndarray:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis; subtracting the largest keeps `exp` from overflowing."""
+    """Softmax over the last axis; subtracting the largest logit prevents overflow in `exp`."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def log(probabilities: np.ndarray) -> np.ndarray:
-    """Natural logarithm; what float32 rounded to 0 counts as its smallest normal number."""
+    """Natural logarithm; what was rounded to 0 counts as the smallest normal float32."""
     return np.log(np.maximum(probabilities, _TINY))

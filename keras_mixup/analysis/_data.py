@@ -1,4 +1,4 @@
-"""Examples and their class ids, as NumPy arrays, with every check on what the caller passed."""
+"""Examples and their class ids as NumPy arrays, with checks of what the caller passed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_mixup._arguments import fail
 
 
 def named(models: Any) -> dict[str, keras.Model]:
-    """`{name: model}`; a bare model is called "model"."""
+    """`{name: model}`; a single model is named "model"."""
     if isinstance(models, keras.Model):
         return {"model": models}
     is_mapping = isinstance(models, Mapping) and len(models) > 0
@@ -23,7 +23,7 @@ def named(models: Any) -> dict[str, keras.Model]:
         fail(
             TypeError,
             "`models` must be a Keras model or a non-empty dict of name -> Keras model.",
-            'Pass for example {"plain": plain, "mixup": mixed}.',
+            'Pass, for example, {"plain": plain, "mixup": mixed}.',
             models=models,
         )
     return dict(models)
@@ -39,13 +39,13 @@ def examples(data: Any, name: str = "data", *, least: int = 1) -> tuple[np.ndarr
         fail(
             TypeError,
             f"`{name}` must be a pair of arrays `(x, y)` or a batched dataset of them.",
-            "Labels are needed, sample weights are not used: leave them out.",
+            "Labels are required; sample weights are not used, so leave them out.",
             **{name: type(data).__name__},
         )
     if x.ndim < 2 or y.ndim < 1 or len(x) != len(y):
         fail(
             ValueError,
-            f"`{name}` must have one label for every example, and an axis of examples first.",
+            f"`{name}` must have one label per example, and the first axis must be the examples.",
             "Pass x of shape [N, ...] and y of length N.",
             x_shape=x.shape,
             y_shape=y.shape,
@@ -61,12 +61,12 @@ def examples(data: Any, name: str = "data", *, least: int = 1) -> tuple[np.ndarr
 
 
 def _array(value: Any, name: str) -> np.ndarray:
-    # Checked first: NumPy would make an object array of a dict, and NaNs of a None.
+    # Checked first, because NumPy would convert a dict to an object array, and None to NaN.
     if isinstance(value, (Mapping, tuple)) or value is None:
         fail(
             TypeError,
-            f"`{name}` must hold one array of inputs and one of labels.",
-            "Models with several inputs or outputs: wrap them in a model with one.",
+            f"`{name}` must contain one array of inputs and one of labels.",
+            "Wrap models with several inputs or outputs in a model with one of each.",
             part=type(value).__name__,
         )
     if isinstance(value, (list, np.ndarray)):
@@ -80,8 +80,8 @@ def _gathered(dataset: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarr
     if not are_tensors or len(spec) != 2:
         fail(
             TypeError,
-            f"`{name}` must have elements `(x, y)`, one dense tensor each.",
-            "Labels are needed, sample weights are not used: bring it to that form with `map`.",
+            f"`{name}` must have elements `(x, y)` with one dense tensor each.",
+            "Labels are required and sample weights are not used; convert elements with `map`.",
             element_spec=spec,
         )
     if spec[1].shape.rank == 0:
@@ -89,8 +89,8 @@ def _gathered(dataset: tf.data.Dataset, name: str) -> tuple[np.ndarray, np.ndarr
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         fail(
             ValueError,
-            f"`{name}` must come to an end: all of it is read into memory.",
-            "Leave out `repeat`, or call `take` on it.",
+            f"`{name}` must be finite, because all of it is read into memory.",
+            "Remove `repeat`, or call `take` on it.",
             cardinality="infinite",
         )
     batches = list(dataset.as_numpy_iterator())
@@ -106,8 +106,8 @@ def class_ids(y: np.ndarray, num_classes: int) -> np.ndarray:
         if not np.array_equal(np.sort(y, axis=1), np.eye(num_classes)[[-1] * len(y)]):
             fail(
                 ValueError,
-                "One-hot labels must have a single 1 in every row, and zeros.",
-                "Measure on unmixed data, with its true labels.",
+                "One-hot labels must have a single 1 in every row, and zeros otherwise.",
+                "Use unmixed data with its true labels.",
                 first_row=y[0].tolist(),
             )
         return y.argmax(axis=1)
@@ -125,7 +125,7 @@ def class_ids(y: np.ndarray, num_classes: int) -> np.ndarray:
             ValueError,
             f"Class ids must be integers from 0 to {num_classes - 1}, because the model has "
             f"{num_classes} classes.",
-            "Pass the labels the model was trained for.",
+            "Pass the labels for which the model was trained.",
             smallest=y.min().item(),
             largest=y.max().item(),
         )
@@ -133,11 +133,11 @@ def class_ids(y: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def floating(x: np.ndarray) -> np.ndarray:
-    """`x` as float32, for measures that blend inputs or differentiate in them."""
+    """`x` as float32, for measures that mix inputs or differentiate with respect to them."""
     if x.dtype.kind not in "uif" and x.dtype.name != "bfloat16":
         fail(
             TypeError,
-            "`x` must be numbers, to be blended or differentiated in.",
+            "`x` must be numeric, because inputs are mixed or differentiated.",
             "Pass images or features, not ids or strings.",
             dtype=x.dtype.name,
         )

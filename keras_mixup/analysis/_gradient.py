@@ -16,10 +16,10 @@ Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def gradient_function(model: keras.Model, from_logits: bool) -> Gradient:
-    """The function that computes it for one batch, compiled where the backend compiles.
+    """Return the function that computes the gradient for one batch, compiled if the backend can.
 
-    Losses are summed over the batch: in inference mode an example's loss depends on its own input
-    only, so the gradient of the sum holds the gradient of each.
+    Losses are summed over the batch: in inference mode, the loss of an example depends only on its
+    own input, so the gradient of the sum contains the gradient of each example.
     """
     inputs = getattr(model, "inputs", None) or []
     if any("float" not in keras.backend.standardize_dtype(tensor.dtype) for tensor in inputs):
@@ -30,7 +30,7 @@ def gradient_function(model: keras.Model, from_logits: bool) -> Gradient:
         fail(
             ValueError,
             f"Gradients need one of the Keras backends {', '.join(backends)}.",
-            "Set KERAS_BACKEND.",
+            "Set KERAS_BACKEND to one of them.",
             backend=backend,
         )
     return backends[backend](model, from_logits)
@@ -46,8 +46,8 @@ def _loss(output: Any, target: Any, from_logits: bool) -> Any:
     if from_logits:
         log_p = ops.log_softmax(output, axis=-1)
     else:
-        # Not `keras.config.epsilon()`: below the floor the gradient is 0, and a confident model
-        # would seem flat exactly where it is steep.
+        # Not `keras.config.epsilon()`: below that floor, the gradient is 0, and a confident model
+        # would appear flat exactly where it is steep.
         log_p = ops.log(ops.maximum(output, float(np.finfo("float32").tiny)))
     return -ops.sum(target * log_p)
 
@@ -78,7 +78,7 @@ def _jax(model: keras.Model, from_logits: bool) -> Gradient:
     step = jax.jit(jax.grad(loss))
 
     def gradient(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-        # Read at every call: the model may have been trained since the last one.
+        # Read at every call, because the model may have been trained since the last one.
         trainable = [variable.value for variable in model.trainable_variables]
         non_trainable = [variable.value for variable in model.non_trainable_variables]
         return np.asarray(step(x, target.astype("float32"), trainable, non_trainable))
@@ -106,6 +106,6 @@ def _torch(model: keras.Model, from_logits: bool) -> Gradient:
 
 def _not_differentiable(dtype: Any) -> TypeError:
     return TypeError(
-        "The model must be differentiable in its input. Measure the part of it after the "
-        f"embedding or the cast. Received: an input of dtype {dtype}, and no gradient"
+        "The model must be differentiable with respect to its input. Measure the part of the model "
+        f"after the embedding or the cast. Received: an input of dtype {dtype}, and no gradient"
     )

@@ -1,4 +1,4 @@
-"""Whether training memorises wrong labels: the paper's Table 2."""
+"""Whether training memorizes wrong labels: the paper's Table 2."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 def corrupt_labels(
     y: Any, fraction: float, num_classes: int, *, seed: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Replace labels by random ones, each with the same chance.
+    """Replace labels by random ones, each with the same probability.
 
         mask_i  = [u_i < fraction],  u_i ~ U(0, 1)
         label_i = a class drawn uniformly from all classes if mask_i, else y_i
 
-    The true class can be drawn again, as in the code the paper used: with K classes, a share of
-    `fraction * (1 - 1/K)` of the labels ends up wrong, and a network that learns none of the noise
-    has an error of `1 - 1/K` on the labels under the mask.
+    The true class can be drawn again, as in the code that the paper used. With K classes, a share
+    of `fraction * (1 - 1/K)` of the labels is then wrong, and a network that learns none of the
+    noise has an error of `1 - 1/K` on the labels under the mask.
 
     Args:
         y: class ids `[N]` or `[N, 1]`, integers in [0, num_classes).
-        fraction: chance that a label is replaced, in [0, 1]; .2, .5 and .8 in the paper.
+        fraction: probability that a label is replaced, in [0, 1]; the paper uses .2, .5 and .8.
         num_classes: K, an integer >= 2.
-        seed: an integer for reproducible draws, `None` for fresh ones.
+        seed: an integer for reproducible draws, or `None` for fresh draws.
 
     Returns:
-        The labels, of the shape and dtype of `y`, and the mask, bool `[N]`: `True` where a label
-        was drawn.
+        The labels, with the shape and dtype of `y`, and the mask, bool `[N]`, which is `True` where
+        a label was drawn.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above.
+        TypeError, ValueError: if an argument is invalid.
 
     Example:
         >>> labels, mask = corrupt_labels([0, 1, 2, 3], 0.5, 4, seed=0)
@@ -66,7 +66,7 @@ def corrupt_labels(
             shape=y.shape,
         )
     class_ids(y.reshape(-1), num_classes)
-    rng = np.random.default_rng(None if seed is None else seed % 2**64)  # it takes none below 0
+    rng = np.random.default_rng(None if seed is None else seed % 2**64)  # it rejects numbers < 0
     mask = rng.random(len(y)) < fraction
     labels = y.copy()
     labels[mask] = rng.integers(num_classes, size=labels[mask].shape)
@@ -75,13 +75,13 @@ def corrupt_labels(
 
 @dataclass(frozen=True, eq=False)
 class LabelNoise:
-    """What a `LabelNoiseErrors` callback recorded: float64 [epochs] each, shares in [0, 1].
+    """The result of a `LabelNoiseErrors` callback: float64 [epochs] each, shares in [0, 1].
 
     Attributes:
         test: error on the test examples, after every epoch.
         real: error on the training examples whose labels were not drawn; NaN if there are none.
-        corrupted: error on those whose labels were drawn, against the drawn labels: near 0 if
-            the noise was memorised.
+        corrupted: error on the training examples whose labels were drawn, with respect to the drawn
+            labels; near 0 if the noise was memorized.
     """
 
     test: np.ndarray
@@ -90,7 +90,7 @@ class LabelNoise:
 
     @property
     def best(self) -> float:
-        """The smallest test error. It was picked on the test examples, which flatters it."""
+        """The smallest test error, which is optimistic: it is chosen on the test examples."""
         return float(self.test.min())
 
     @property
@@ -99,7 +99,7 @@ class LabelNoise:
         return float(self.test[-1])
 
     def table(self) -> str:
-        """Markdown: the columns of the paper's Table 2, in one row."""
+        """Return the columns of the paper's Table 2 as a Markdown table with one row."""
         header = [
             f"after {len(self.test)} epochs",
             "test error, best (%)",
@@ -111,7 +111,7 @@ class LabelNoise:
         return _report.markdown(header, [["error", *(f"{100 * value:.2f}" for value in values)]])
 
     def plot(self, ax: Any = None) -> Figure:
-        """The three errors over the epochs. `ax`: matplotlib axes, or `None` for a new figure."""
+        """Plot the errors over the epochs. `ax` is matplotlib axes, or `None` for a new figure."""
         (axes,) = _report.panels(ax, 1, width=5)
         epochs = np.arange(1, len(self.test) + 1)
         curves = {
@@ -130,22 +130,22 @@ class LabelNoise:
 class LabelNoiseErrors(keras.callbacks.Callback):
     """Records test errors, and training errors on real and on corrupted labels, after each epoch.
 
-    In inference mode and on unmixed inputs, no matter what `fit` trains on.
+    Errors are measured in inference mode and on unmixed inputs, whatever `fit` trains on.
 
     Args:
-        train: arrays `(x, y)`, `y` as `corrupt_labels` returned it; or a batched dataset of them,
-            in the order of the mask.
-        mask: bool `[N]`, as `corrupt_labels` returned it.
+        train: arrays `(x, y)` with `y` as returned by `corrupt_labels`, or a batched dataset of
+            them in the order of the mask.
+        mask: bool `[N]`, as returned by `corrupt_labels`.
         test: arrays `(x, y)` or a batched dataset, with true labels.
         from_logits: `True` if the model does not end in a softmax (or sigmoid).
-        batch_size: examples per call of the model.
+        batch_size: number of examples per call of the model.
 
     Attributes:
         result: a `LabelNoise`, available after the first epoch; each `fit` starts a new one.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above; in `fit`, if the labels do not
-            fit the model.
+        TypeError, ValueError: if an argument is invalid; in `fit`, if the labels do not fit the
+            model.
 
     Example:
         >>> y_noisy, mask = corrupt_labels(y, 0.5, num_classes=4, seed=0)
@@ -173,7 +173,7 @@ class LabelNoiseErrors(keras.callbacks.Callback):
         if self._mask.dtype != bool or self._mask.shape != (len(self._train[1]),):
             fail(
                 ValueError,
-                "`mask` must be bool, with one entry for every training example.",
+                "`mask` must be bool, with one entry per training example.",
                 "Pass the mask that `corrupt_labels` returned.",
                 dtype=self._mask.dtype.name,
                 shape=self._mask.shape,
@@ -187,7 +187,7 @@ class LabelNoiseErrors(keras.callbacks.Callback):
     def result(self) -> LabelNoise:
         if not self._errors:
             raise ValueError(
-                "There is no result yet: pass the callback to `fit`. Received: 0 epochs"
+                "There is no result yet. Pass the callback to `fit`. Received: 0 epochs"
             )
         return LabelNoise(*np.array(self._errors).T)
 
@@ -200,7 +200,7 @@ class LabelNoiseErrors(keras.callbacks.Callback):
         self._errors.append((_mean(test), _mean(wrong[~self._mask]), _mean(wrong[self._mask])))
 
     def _wrong(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """bool [N]: the predicted class is not the label."""
+        """Whether the predicted class differs from the label, bool [N]."""
         batch_size = min(self._batch_size, len(x))
         silent = keras.utils.Progbar(math.ceil(len(x) / batch_size), verbose=0)
         classifier = Classifier(self.model, self._from_logits, batch_size, silent)

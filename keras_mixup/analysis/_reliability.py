@@ -1,4 +1,4 @@
-"""How far a model's confidence and its accuracy differ, from its predictions alone."""
+"""How much the confidence and the accuracy of a model differ, from its predictions alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """What `reliability` measured. The three arrays have one entry per bin.
+    """The result of `reliability`. The three arrays have one entry per bin.
 
     Attributes:
-        counts: int64 [M], examples whose confidence is in the bin `((m-1)/M, m/M]`.
-        confidence: float64 [M], their mean confidence; NaN where there are none.
-        accuracy: float64 [M], the share of them predicted right; NaN where there are none.
+        counts: int64 [M], number of examples with a confidence in the bin `((m-1)/M, m/M]`.
+        confidence: float64 [M], their mean confidence; NaN in empty bins.
+        accuracy: float64 [M], the share of them predicted correctly; NaN in empty bins.
         ece: expected calibration error, in [0, 1].
         over_confidence: over-confidence error, in [0, 1].
         nll: negative log-likelihood, in nats.
@@ -40,11 +40,11 @@ class Reliability:
     brier: float
 
     def table(self) -> str:
-        """Markdown: the four scores, in one row."""
+        """Return the four scores as a Markdown table with one row."""
         return table_of({"model": self})
 
     def plot(self, ax: Any = None) -> Figure:
-        """The reliability diagram. `ax`: matplotlib axes, or `None` for a new figure."""
+        """Plot the reliability diagram. `ax` is matplotlib axes, or `None` for a new figure."""
         (axes,) = _report.panels(ax, 1, width=3.6, height=4.2)
         draw(axes, self)
         _report.legend(axes)
@@ -52,29 +52,29 @@ class Reliability:
 
 
 def reliability(y_true: Any, y_pred: Any, *, bins: int = 15) -> Reliability:
-    """How far confidence and accuracy differ, from predictions alone.
+    """Measure how much confidence and accuracy differ, from predictions alone.
 
-    The confidence of a prediction is its largest probability; bin m holds the n_m examples whose
-    confidence is in `((m-1)/M, m/M]`.
+    The confidence of a prediction is its largest probability; bin m contains the n_m examples with
+    a confidence in `((m-1)/M, m/M]`.
 
         ece             = sum_m n_m / n * |acc_m - conf_m|
         over_confidence = sum_m n_m / n * conf_m * max(conf_m - acc_m, 0)
         nll             = mean_i -log p_i[y_i]
         brier           = mean_i sum_k (p_i[k] - [k = y_i])^2
 
-    A probability that float32 rounded to 0 counts as 1.2e-38 in the nll; Keras's losses stop at
-    1e-7, scikit-learn's at 1.2e-7.
+    In the nll, a probability that was rounded to 0 in float32 counts as 1.2e-38. The losses of
+    Keras clip at 1e-7, and that of scikit-learn at 1.2e-7.
 
     Args:
         y_true: class ids `[N]`, or one-hot `[N, K]`.
-        y_pred: probabilities `[N, K]`, or `[N, 1]` of class 1.
+        y_pred: probabilities `[N, K]`, or `[N, 1]` for class 1.
         bins: M, the number of bins of equal width, an integer >= 1.
 
     Returns:
         A `Reliability`.
 
     Raises:
-        TypeError, ValueError: if an argument is none of the above, or has no rows.
+        TypeError, ValueError: if an argument is invalid or has no rows.
 
     Example:
         >>> result = reliability([0, 1, 1, 1], [[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.9, 0.1]])
@@ -88,7 +88,7 @@ def reliability(y_true: Any, y_pred: Any, *, bins: int = 15) -> Reliability:
     ids, probabilities = checked_predictions(y_true, y_pred)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == ids
-    # m / M is rounded once: a confidence that is a bin's upper end is in that bin.
+    # m / M is rounded once, so a confidence equal to the upper end of a bin is in that bin.
     index = np.searchsorted(np.arange(bins) / bins, confidence, side="left") - 1
     counts, hits, mass = (
         np.bincount(index, weights, minlength=bins) for weights in (None, right, confidence)
@@ -116,7 +116,7 @@ def checked_predictions(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarra
 
 
 def table_of(models: Mapping[str, Reliability]) -> str:
-    """Markdown: a row each."""
+    """A Markdown table with one row per model."""
     header = [
         f"{next(iter(models.values())).counts.sum():,} examples",
         "ECE (%)",
@@ -137,14 +137,14 @@ def table_of(models: Mapping[str, Reliability]) -> str:
 
 
 def draw(axes: Any, reliability: Reliability) -> None:
-    """Accuracy against confidence, the gap between them, and how many examples are in a bin."""
+    """Draw accuracy against confidence, the gap between them, and the examples per bin."""
     bins = len(reliability.counts)
     lefts, width = np.arange(bins) / bins, 1 / bins
     accuracy, gap = reliability.accuracy, reliability.confidence - reliability.accuracy
     blue, red = _report.COLORS[5], _report.COLORS[0]
     bar: dict[str, Any] = {"width": width, "align": "edge", "linewidth": 0.6}
     axes.bar(lefts, accuracy, color=blue, edgecolor="white", label="accuracy", **bar)
-    # Not filled: where confidence is too low, the gap lies on the bar of the accuracy.
+    # Not filled: where confidence is too low, the gap is drawn over the bar of the accuracy.
     hatch: dict[str, Any] = {"facecolor": "none", "edgecolor": red, "hatch": "////"}
     axes.bar(lefts, gap, bottom=accuracy, label="gap to confidence", **hatch, **bar)
     axes.plot([0, 1], [0, 1], color="0.4", linewidth=1, linestyle="--")

@@ -1,4 +1,4 @@
-"""How results are shown: Markdown tables, and figures in one style."""
+"""How results are shown: as Markdown tables, and as figures in one style."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keras_mixup._arguments import fail
 if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
 
-# Okabe and Ito's, distinct for colour-blind readers too.
+# The palette of Okabe and Ito, which color-blind readers can distinguish, too.
 COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 def color(index: int) -> str:
-    """Of the model at that place; after seven they repeat."""
+    """The color of the model at this index; colors repeat after seven models."""
     return COLORS[index % len(COLORS)]
 
 
@@ -29,7 +29,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list[Any]:
-    """`count` axes: those the caller gave, or a row of new ones, `width` x `height` inches each."""
+    """`count` axes: those of the caller, or a row of new ones, `width` x `height` inches each."""
     if ax is not None:
         given = list(np.ravel(np.asarray(ax, dtype=object)))
         if len(given) != count:
@@ -44,16 +44,16 @@ def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "`plot` draws with matplotlib. Install it: pip install matplotlib"
+            "`plot` needs matplotlib. Install it with `pip install matplotlib`."
         ) from error
     figure = plt.figure(figsize=(count * width, height), layout="constrained")
-    # Made by pyplot, so that notebooks know how to draw it; closed, so that they draw it once.
+    # Created by pyplot, so that notebooks can draw it, and closed, so that they draw it only once.
     plt.close(figure)
     return list(figure.subplots(1, count, squeeze=False)[0])
 
 
 def legend(axes: Any) -> None:
-    """Above the axes and its title, where no curve runs through it; names are not maths."""
+    """Add a legend above the axes and title, away from the curves; names are not parsed as math."""
     from matplotlib.transforms import ScaledTranslation
 
     points = 22 if axes.get_title() else 0
@@ -65,10 +65,11 @@ def legend(axes: Any) -> None:
 
 
 def finish(axes: Sequence[Any]) -> Figure:
-    """Take away the frame's upper and right line; the figure, for a notebook to show."""
+    """Remove the top and right spines, and return the figure for a notebook to show."""
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     figure: Figure = axes[0].get_figure()
-    # What hangs on the axes grows with them: the layout that is drawn starts from a first one.
+    # Artists attached to the axes grow with them, so the final layout needs a first one to start
+    # from.
     figure.figure.draw_without_rendering()
     return figure

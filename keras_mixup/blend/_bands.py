@@ -1,4 +1,4 @@
-"""`Bands`: bands of time and of frequency of another spectrogram."""
+"""`Bands`: bands of time and frequency from another spectrogram."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
 from keras_mixup.blend._images import within
 
-# The most bands along an axis; a band takes one word of random bits, their number another.
+# The maximum number of bands along an axis. Each band uses one word of random bits, and the number
+# of bands uses another.
 _MOST = 2
 
 
 @dataclass(frozen=True)
 class Bands(Blend):
-    """x~ = x outside some bands of time and of frequency, x_partner inside them: SpecMix.
+    """x~ = x outside some bands of time and frequency, x_partner inside them: SpecMix.
 
-    Spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time, axis 2 is frequency. The number of
-    bands along each axis is uniform on {0, 1, 2}; a band is round(ratio T), or round(ratio F),
-    wide, and starts anywhere it fits. Bands may overlap. The share of the original is
-    (T - t) (F - f) / (T F), where t times and f frequencies are in some band. lam only decides
-    whether there are bands: at lam = 1 there are none.
+    Spectrograms are `[B, T, F]` or `[B, T, F, C]`: axis 1 is time and axis 2 is frequency. The
+    number of bands along each axis is uniform on {0, 1, 2}. A band is round(ratio T) or
+    round(ratio F) wide, and starts anywhere it fits; bands may overlap. The share of the original
+    is (T - t) (F - f) / (T F) if t times and f frequencies are in at least one band. lam only
+    decides whether there are bands: at lam = 1, there are none.
 
     Args:
         ratio: width of a band as a fraction of its axis, in [0, 1]. Default 0.3, as in the authors'
             code.
-        dtype: what integer inputs are returned in; None leaves uint8 as it is.
+        dtype: dtype in which integer inputs are returned; None keeps uint8.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: an input of another rank, or inputs of different T or F.
+        ValueError: if an input has another rank, or if inputs differ in T or F.
 
     Example:
         >>> x = tf.zeros([4, 10, 8]), tf.ones([4, 10, 8])
@@ -82,12 +83,12 @@ class Bands(Blend):
         return [(start, start + tf.where(k < count, width, 0)) for k, start in enumerate(starts)]
 
 
-# First and last + 1, int32 `[B]` each.
+# The first position, and the last position + 1; int32 `[B]` each.
 _Band = tuple[tf.Tensor, tf.Tensor]
 
 
 def _common_size(x: Nest) -> tuple[Size, Size]:
-    """The numbers of times and of frequencies of all inputs, which share one set of bands."""
+    """The number of times and of frequencies of all inputs, which share one set of bands."""
     leaves = tf.nest.flatten(x)
     for leaf in leaves:
         if leaf.shape.rank not in (3, 4):
@@ -101,7 +102,7 @@ def _common_size(x: Nest) -> tuple[Size, Size]:
             _arguments.fail(
                 ValueError,
                 "Spectrograms that share bands must have the same number of times and frequencies.",
-                "Pad them to one size, or list the others in `keep`.",
+                "Pad them to the same size, or list the others in `keep`.",
                 shapes=[leaf.shape for leaf in leaves],
             )
     dynamic = tf.shape(leaves[0])
@@ -113,7 +114,7 @@ def _common_size(x: Nest) -> tuple[Size, Size]:
 
 
 def _inside(bands: list[_Band], size: Size, values: Size = 1) -> tf.Tensor:
-    """Which positions are in some band, bool `[B, size * values]`, `values` at each position."""
+    """Whether positions are in a band, bool `[B, size * values]`, with `values` per position."""
     masks = [within(start * values, stop * values, size * values) for start, stop in bands]
     return functools.reduce(operator.or_, masks)
 
@@ -126,7 +127,7 @@ def _outside(bands: list[_Band], size: Size) -> tf.Tensor:
 def _paste(
     x: tf.Tensor, x_partner: tf.Tensor, time_bands: list[_Band], frequency_bands: list[_Band]
 ) -> tf.Tensor:
-    """`x` with the bands replaced by `x_partner`'s."""
+    """`x` with its bands replaced by those of `x_partner`."""
     shape = tf.shape(x)
     values = 1 if x.shape.rank == 3 else x.shape[3] or shape[3]
     # Rows of F * C values, as for images.

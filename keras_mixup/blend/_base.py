@@ -1,4 +1,4 @@
-"""The base class of the blends."""
+"""The base class of blends."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from keras_mixup._boxes import Boxes, union
 from keras_mixup._config import Configurable
 from keras_mixup._types import Nest, Size
 
-# int32 random words for each example; a blend that needs more derives them.
+# The number of int32 random words per example; a blend that needs more derives them from these.
 BITS = 8
 
 
 class Blend(Configurable, abc.ABC):
-    """Makes one example of two; the base class of the blends.
+    """The base class of blends, which combine two examples into one.
 
     Attributes:
-        supports_jit: whether it consists of operations that XLA compiles, without random ones,
-            whose floats differ between XLA and TensorFlow. It then runs as one pass over memory.
-        draws: whether it uses `seed`.
-        grid: what it copies places of: "image" (height and width), "spectrogram" (time and
-            frequency), or None. Labels with a value per place are then cut, not mixed.
-        boxes: what becomes of bounding boxes: "unite" keeps those of both images, weighted by
-            share; "cut" keeps what is visible of them; None refuses them.
-        dtype: what integer inputs are returned in; None is the blend's own default.
+        supports_jit: whether the blend consists only of operations that XLA can compile. Random
+            operations are excluded, because their floats differ between XLA and TensorFlow. The
+            blend then runs in one pass over memory.
+        draws: whether the blend uses `seed`.
+        grid: the grid whose places the blend copies: "image" (height and width), "spectrogram"
+            (time and frequency), or None. With a grid, labels with one value per place are cut
+            instead of mixed.
+        boxes: how bounding boxes are treated: "unite" keeps the boxes of both images, weighted by
+            their shares; "cut" keeps the visible part of each box; None rejects boxes.
+        dtype: dtype in which integer inputs are returned; None is the default of the blend.
     """
 
     supports_jit: ClassVar[bool] = False
@@ -42,10 +44,10 @@ class Blend(Configurable, abc.ABC):
     def __call__(
         self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
     ) -> tuple[Nest, tf.Tensor]:
-        """`(x_mixed, share)`."""
+        """Return `(x_mixed, share)`."""
 
     def accepts(self, dtype: tf.DType) -> bool:
-        """Whether inputs of this dtype can be blended: floats, uint8, and others by `dtype`."""
+        """Whether inputs of this dtype can be blended: floats, uint8, and what `dtype` allows."""
         if dtype in (tf.uint16, tf.int16) and self.dtype is not None:
             return tf.as_dtype(self.dtype).is_floating or dtype == self.dtype
         if dtype == tf.uint8:
@@ -61,16 +63,16 @@ class Blend(Configurable, abc.ABC):
         seed: tf.Tensor,
         size: tuple[Size, Size],
     ) -> Boxes:
-        """The boxes of the mixed images, for images of that height and width.
+        """Return the boxes of the mixed images, whose height and width are `size`.
 
-        `lam` and `seed` are those of `__call__`, `share` is what it returned.
+        `lam` and `seed` are the arguments of `__call__`, and `share` is what it returned.
         """
         return union(boxes, boxes_partner, share)
 
 
 @dataclass(frozen=True)
 class FromFunction(Blend):
-    """A blend made of a function `(x, x_partner, lam, seed) -> (x_mixed, share)`."""
+    """A blend made from a function `(x, x_partner, lam, seed) -> (x_mixed, share)`."""
 
     function: Callable[..., tuple[Nest, tf.Tensor]]
 
@@ -81,7 +83,7 @@ class FromFunction(Blend):
 
 
 def as_blend(name: str, value: Any) -> Blend:
-    """`value` as a blend: one, or a function with its signature."""
+    """Convert `value`, a blend or a function with its signature, to a blend."""
     if isinstance(value, Blend):
         return value
     signature = "(x, x_partner, lam, seed) -> (x_mixed, share)"

@@ -1,4 +1,4 @@
-"""`Box` and `BoxRange`: a rectangle of the partner, in place."""
+"""`Box` and `BoxRange`: a rectangle of the partner, pasted at the same place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Rectangular(Blend):
 
     @abc.abstractmethod
     def rectangle(self, lam: tf.Tensor, seed: tf.Tensor, height: Size, width: Size) -> Rectangle:
-        """The rectangle of each example, for images of that size."""
+        """The rectangle of each example, for images of the given size."""
 
     def __call__(
         self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
@@ -56,18 +56,19 @@ class _Rectangular(Blend):
 class Box(_Rectangular):
     """x~ = x outside a box, x_partner inside it: CutMix.
 
-    The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels, a centre uniform in the image,
-    and is clipped at the border. The share of the original is 1 - (pixels copied) / (H W), counted
-    after rounding and clipping. A video has the same box in every frame.
+    The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels. Its center is uniform in the
+    image, and the box is clipped at the border. The share of the original is
+    1 - (pixels copied) / (H W), counted after rounding and clipping. In a video, the box is the
+    same in every frame.
 
     Args:
-        dtype: what integer images are returned in; None leaves uint8 as it is.
+        dtype: dtype in which integer images are returned; None keeps uint8.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: an input that is neither images nor videos, or inputs of different H or W.
+        ValueError: if an input is neither images nor videos, or if inputs differ in H or W.
 
     Example:
         >>> x = tf.zeros([1, 2, 2, 1]), tf.ones([1, 2, 2, 1])
@@ -89,30 +90,31 @@ class Box(_Rectangular):
 class BoxRange(_Rectangular):
     """x~ = x outside a box, x_partner inside it: CutMix with bounds on the sides of the box.
 
-    Height and width of the box are drawn independently, each uniform on the whole numbers from
-    round(low H) to round(high H), or of W; then its place, uniform among those wholly inside the
-    image. The share of the original is 1 - (pixels copied) / (H W). lam only decides whether there
-    is a box: at lam = 1 there is none. A video has the same box in every frame.
+    The height of the box is uniform on the integers from round(low H) to round(high H), and its
+    width, drawn independently, on those from round(low W) to round(high W). Its position is uniform
+    among all positions inside the image. The share of the original is
+    1 - (pixels copied) / (H W). lam only decides whether there is a box: at lam = 1, there is none.
+    In a video, the box is the same in every frame.
 
     Args:
-        low, high: bounds on the sides, as fractions of the image's, 0 <= low <= high <= 1.
+        low, high: bounds of the sides, as fractions of those of the image, 0 <= low <= high <= 1.
         dtype: as in `Box`.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: an input that is neither images nor videos, or inputs of different H or W.
+        ValueError: if an input is neither images nor videos, or if inputs differ in H or W.
 
     Example:
         >>> x = tf.zeros([1, 4, 4, 1]), tf.ones([1, 4, 4, 1])
-        >>> bits = tf.zeros([1, 8], tf.int32)  # the smallest box, as far up and left as it can be
+        >>> bits = tf.zeros([1, 8], tf.int32)  # the smallest box, in the top left corner
         >>> _, share = BoxRange(low=0.5, high=1.0)(*x, tf.zeros([1]), bits)
         >>> share.numpy().tolist()
         [0.75]
 
     References:
-        timm's `cutmix_minmax`, which leaves out the largest side, and the last row and column.
+        timm's `cutmix_minmax`, which excludes the largest side and the last row and column.
     """
 
     low: float = argument(_arguments.share, 0.2)
@@ -136,15 +138,16 @@ class BoxRange(_Rectangular):
 
 
 def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Size, width: Size) -> Rectangle:
-    """The CutMix boxes for given centres.
+    """Compute the CutMix boxes for given centers.
 
     Args:
         lam: float32 `[B]`.
-        centre: float32 `[B, 2]`, vertical and horizontal position, as a fraction in [0, 1).
-        height, width: of the image, in pixels.
+        centre: float32 `[B, 2]`, vertical and horizontal position, as fractions in [0, 1).
+        height, width: size of the image, in pixels.
 
     Returns:
-        `(top, left, bottom, right)`, int32 `[B]` each, half-open: rows top to bottom - 1.
+        `(top, left, bottom, right)`, int32 `[B]` each. The intervals are half-open: the rows of a
+        box are top to bottom - 1.
 
     Example:
         >>> box = draw_box(tf.constant([0.75]), tf.constant([[0.5, 0.0]]), height=8, width=8)

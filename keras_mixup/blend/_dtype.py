@@ -1,4 +1,4 @@
-"""The dtype an input comes back in: floats keep theirs, integers are returned as asked."""
+"""The dtype in which inputs are returned: floats keep theirs, for integers it can be chosen."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import tensorflow as tf
 
 
 def as_dtype(x: tf.Tensor, dtype: tf.DType | str | None) -> tf.Tensor:
-    """`x` in the dtype asked for, rounded to nearest where that is an integer."""
+    """Convert `x` to `dtype`, rounding to nearest if that is an integer dtype."""
     if dtype is None or x.dtype == dtype:
         return x
     if tf.as_dtype(dtype).is_integer and x.dtype == tf.float32:
         # Adding 1.5 * 2^23 leaves no bits for a fraction: the sum is rounded to nearest, and its
-        # low bits are the integer. A compiled conversion of floats is several times as slow.
+        # low bits are the integer. A compiled conversion from float takes several times as long.
         x = tf.bitcast(x + 1.5 * 2.0**23, tf.int32)
     return tf.cast(x, dtype)
 

@@ -1,4 +1,4 @@
-"""`Fourier`: a mask out of low-frequency noise."""
+"""`Fourier`: a mask made from low-frequency noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import pixel_dtype
 from keras_mixup.blend._images import canvas, common_size, in_one_pass, reshape_like
 
-# As many waves as there are pixels in a side, whatever its length.
+# Stands for as many waves as there are pixels along a side, whatever its length.
 _ALL = 2**20
 
 
@@ -23,28 +23,30 @@ _ALL = 2**20
 class Fourier(Blend):
     """x~ = x where a random landscape is high, x_partner where it is low: FMix.
 
-    The landscape is Re(ifft2(z a)), z complex Gaussian noise and a = max(f, 1 / max(H, W))^-decay,
-    f the radius of the discrete frequencies. The round(lam H W) highest pixels keep the original;
-    the share is their number over H W. A video has the same mask in every frame.
+    The landscape is Re(ifft2(z a)), where z is complex Gaussian noise,
+    a = max(f, 1 / max(H, W))^-decay, and f is the radius of the discrete frequencies. The
+    round(lam H W) highest pixels keep the original, and the share is their number divided by H W.
+    In a video, the mask is the same in every frame.
 
-    Differs from the paper: the highest frequencies, which together have less than 1e-6 of the
-    landscape's variance, are left out. At the paper's decay of 3 these are the ones above 24 waves
-    per side, and 2 pixels of 10,000 change, at 224 x 224; at decays up to 2 there are none below
-    1500 pixels.
+    Differs from the paper: the highest frequencies, which together account for less than 1e-6 of
+    the variance of the landscape, are left out. At the paper's decay of 3, these are the
+    frequencies above 24 waves per side, which changes 2 of 10,000 pixels at 224 x 224. At decays up
+    to 2, no frequencies are left out below 1500 pixels.
 
-    The noise comes from TensorFlow's random ops, seeded by the bits of the batch's first example:
-    each example has its own, which depends on its place in the batch. XLA draws other numbers and
-    cannot select the k-th value, so only the last step of this blend is compiled.
+    The noise is drawn by TensorFlow's random ops, seeded with the bits of the first example of the
+    batch. Each example has its own noise, which depends on its position in the batch. XLA draws
+    other numbers and cannot select the k-th value, so only the last step of this blend is compiled.
 
     Args:
-        decay: power of the decay, >= 0; 0 is white noise, 3 (the paper's) gives a few large shapes.
+        decay: exponent of the decay, >= 0. 0 gives white noise; 3, the value of the paper, gives a
+            few large shapes.
         dtype: as in `Box`.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: an input that is neither images nor videos, or inputs of different H or W.
+        ValueError: if an input is neither images nor videos, or if inputs differ in H or W.
 
     Example:
         >>> x = tf.zeros([2, 8, 8, 1]), tf.ones([2, 8, 8, 1])
@@ -78,30 +80,31 @@ class Fourier(Blend):
 
 
 def draw_landscape(seed: tf.Tensor, height: Any, width: Any, decay: float) -> tf.Tensor:
-    """Gaussian noise, filtered: up to a factor Re(ifft2(z a)), float32 `[B, H, W]`.
+    """Draw filtered Gaussian noise: Re(ifft2(z a)) up to a factor, float32 `[B, H, W]`.
 
     Args:
         seed: int32 `[B, 8]`; the first two words of the first example seed the batch.
-        height, width: of the image, in pixels.
-        decay: a = max(f, 1 / max(H, W))^-decay.
+        height, width: size of the image, in pixels.
+        decay: exponent in a = max(f, 1 / max(H, W))^-decay.
     """
     most = 2 * _highest_frequency(decay) + 1
     rows, columns = (tf.minimum(size, most) for size in (height, width))
-    words = tf.reduce_sum(seed[:1, :2], axis=0)  # of an empty batch: zeros
+    words = tf.reduce_sum(seed[:1, :2], axis=0)  # zeros for an empty batch
     shape = [tf.shape(seed)[0], rows, columns]
     noise = tf.random.stateless_normal(shape, words, alg="philox")
     noise *= _amplitude(height, width, rows, columns, decay)
-    # Two products, [H, rows] [B, rows, columns] [columns, W]: with 49 waves for 224 pixels a fifth
-    # of the time of an inverse FFT, with all of them about as long.
+    # Two matrix products, [H, rows] [B, rows, columns] [columns, W]. With 49 waves for 224 pixels,
+    # they take a fifth of the time of an inverse FFT; with all waves, they take about as long.
     return _waves(height, rows) @ noise @ tf.transpose(_waves(width, columns))
 
 
 def _highest_frequency(decay: float) -> int:
-    """The number of waves in a side beyond which less than 1e-6 of the variance is left.
+    """The number of waves per side beyond which less than 1e-6 of the variance is left.
 
-    The variance is the sum of r^(-2 decay) over the waves (r of them in the longer side): at least
-    5 in the four lowest and the mean of a square, and beyond R less than the integral of
-    2 pi r^(1 - 2 decay) over r > R. Thin images have less of both, and proportionally less beyond.
+    The variance is the sum of r^(-2 decay) over the waves, where r is the number of waves along the
+    longer side. In a square, the mean and the four lowest waves contribute at least 5, and the
+    waves beyond R contribute less than the integral of 2 pi r^(1 - 2 decay) over r > R. In thin
+    images, both parts are smaller, and the part beyond R is smaller in proportion.
     """
     if decay <= 1:
         return _ALL
@@ -111,18 +114,18 @@ def _highest_frequency(decay: float) -> int:
 
 
 def _frequencies(count: Any) -> tf.Tensor:
-    """The `count` lowest frequencies of either sign, int32 `[count]`."""
+    """The `count` lowest frequencies of both signs, int32 `[count]`."""
     return tf.range(count) - (count - 1) // 2
 
 
 def _waves(size: Any, count: Any) -> tf.Tensor:
     """The Hartley basis cos + sin of the `count` lowest frequencies, float32 `[size, count]`.
 
-    Independent noise on each wave, of one variance for both signs of a frequency, has the
-    covariance of the real part of an inverse Fourier transform of complex noise: the sum of
-    a^2 cos(2 pi k (i - j) / size), without a special case for the mean and the highest frequency.
+    Independent noise on each wave, with the same variance for both signs of a frequency, has the
+    same covariance as the real part of an inverse Fourier transform of complex noise: the sum of
+    a^2 cos(2 pi k (i - j) / size). The mean and the highest frequency need no special case.
     """
-    # Reduced while they are integers, so that no precision is lost to large angles.
+    # Reduced modulo `size` as integers, so that large angles lose no precision.
     steps = tf.range(size)[:, tf.newaxis] * _frequencies(count) % size
     angle = tf.cast(steps, tf.float32) / tf.cast(size, tf.float32) * (2 * math.pi)
     return tf.cos(angle) + tf.sin(angle)
@@ -130,7 +133,7 @@ def _waves(size: Any, count: Any) -> tf.Tensor:
 
 def _amplitude(height: Any, width: Any, rows: Any, columns: Any, decay: float) -> tf.Tensor:
     """The standard deviation of each wave's coefficient, float32 `[rows, columns]`."""
-    # Relative to the lowest frequency, so that no power overflows: only the order of pixels counts.
+    # Relative to the lowest frequency, so that no power overflows. Only the pixel order matters.
     longest = tf.cast(tf.maximum(height, width), tf.float32)
     down, across = (
         tf.cast(_frequencies(count), tf.float32) * (longest / tf.cast(size, tf.float32))
@@ -140,18 +143,18 @@ def _amplitude(height: Any, width: Any, rows: Any, columns: Any, decay: float) -
 
 
 def highest(values: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Where each row has its `count` highest values; of equal values the later ones.
+    """Where each row has its `count` highest values; among equal values, the later ones.
 
     Args:
         values: float32 `[B, N]`.
         count: int32 `[B]`, from 0 to N.
 
     Returns:
-        bool `[B, N]`, with exactly `count` in a row.
+        bool `[B, N]`, with exactly `count` true values per row.
     """
 
     def threshold(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        # Linear in N, where a sort takes seven times as long.
+        # This is linear in N; a sort takes seven times as long.
         nth = tf.maximum(row[1], 1) - 1
         return tf.raw_ops.NthElement(input=row[0], n=nth, reverse=True)
 
@@ -167,12 +170,12 @@ def highest(values: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         none = tf.zeros([tf.shape(dropped)[0]], tf.bool)
         return tf.tensor_scatter_nd_update(enough, dropped, none)
 
-    # Noise rarely ties, and looking for the ties takes a third as long as all the rest.
+    # Noise rarely has ties, and looking for them takes a third as long as everything else.
     return tf.cond(tf.reduce_any(surplus > 0), without_surplus, lambda: enough)
 
 
 def _where(mask: tf.Tensor, x: tf.Tensor, x_partner: tf.Tensor) -> tf.Tensor:
-    """`x` where the mask `[B, H, W]` is true, in every plane, else `x_partner`."""
+    """`x` where the mask `[B, H, W]` is true, in every plane, otherwise `x_partner`."""
     planes, height, width, values = canvas(x)
     rows = [-1, planes, height, width * values]
     mask = tf.repeat(mask, values, axis=2)[:, tf.newaxis]  # [B, 1, H, W * C]

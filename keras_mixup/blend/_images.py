@@ -1,4 +1,4 @@
-"""What a batch of images is: where its height and width are, and how rectangles are pasted."""
+"""Batches of images: where their height and width are, and how rectangles are pasted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from keras_mixup.blend._dtype import as_dtype
 class Canvas(NamedTuple):
     """The shape `[-1, planes, H, W, values]` that every layout of images can be reshaped to.
 
-    An image has one plane, a video one per frame, and each pixel C values. With channels first
-    there is one plane per channel and frame, and one value.
+    An image has one plane, a video has one per frame, and each pixel has C values. With channels
+    first, there is one plane per channel and frame, and each pixel has one value.
     """
 
     planes: Size
@@ -30,7 +30,7 @@ class Canvas(NamedTuple):
 
 
 def canvas(x: tf.Tensor) -> Canvas:
-    """The shape of `x` as a canvas: integers where they are known, else scalar tensors."""
+    """The shape of `x` as a canvas: integers where they are known, otherwise scalar tensors."""
     axes = range(1, x.shape.rank)
     shape = [tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in axes]
     planes = 1
@@ -40,25 +40,25 @@ def canvas(x: tf.Tensor) -> Canvas:
 
 
 def common_size(x: Nest) -> tuple[Size, Size]:
-    """Height and width of the images in `x`, which share one mask.
+    """The height and width of the images in `x`, which share one mask.
 
     Raises:
-        ValueError: an input that is neither images nor videos, or inputs of different H or W.
+        ValueError: if an input is neither images nor videos, or if inputs differ in H or W.
     """
     leaves = tf.nest.flatten(x)
     for leaf in leaves:
         if leaf.shape.rank < 4:
             _arguments.fail(
                 ValueError,
-                "Images must be [B, H, W, C], or of videos [B, T, H, W, C].",
-                "Add the axes that are missing, or take another blend.",
+                "Images must be [B, H, W, C], and videos [B, T, H, W, C].",
+                "Add the missing axes, or use another blend.",
                 shape=leaf.shape,
             )
         if not leaf.shape[-3:-1].is_compatible_with(leaves[0].shape[-3:-1]):
             _arguments.fail(
                 ValueError,
                 "Images that are mixed at the same places must have the same height and width.",
-                "Resize them to one size.",
+                "Resize them to the same size.",
                 shapes=[leaf.shape for leaf in leaves],
             )
     first = canvas(leaves[0])
@@ -68,7 +68,7 @@ def common_size(x: Nest) -> tuple[Size, Size]:
 def place_inside(
     sides: tuple[tf.Tensor, tf.Tensor], bits: tf.Tensor, height: Size, width: Size
 ) -> Rectangle:
-    """Rectangles of given sides, int32 `[B]`, at places uniform among those inside the image."""
+    """Rectangles with the given sides, int32 `[B]`, at positions uniform inside the image."""
     top = index(bits[:, 0], height - sides[0] + 1)
     left = index(bits[:, 1], width - sides[1] + 1)
     return Rectangle(top, left, top + sides[0], left + sides[1])
@@ -81,34 +81,35 @@ def kept_share(box: Rectangle, height: Size, width: Size) -> tf.Tensor:
 
 
 def pixels_of(height: Size, width: Size) -> tf.Tensor | float:
-    """The number of pixels as float32, to divide by: of no pixels, all are kept."""
+    """The number of pixels as a float32 divisor, at least 1: an empty image is kept entirely."""
     if isinstance(height, int) and isinstance(width, int):
         return float(max(height * width, 1))
     return tf.cast(tf.maximum(height * width, 1), tf.float32)
 
 
 def within(start: tf.Tensor, stop: tf.Tensor, size: Size) -> tf.Tensor:
-    """Which of the positions 0, ..., size - 1 lie in [start, stop): bool `[B, size]`."""
+    """Whether the positions 0, ..., size - 1 lie in [start, stop), bool `[B, size]`."""
     return _below(positions(size) - tf.expand_dims(start, 1), tf.expand_dims(stop - start, 1))
 
 
 def positions(size: Size) -> tf.Tensor:
-    """0, ..., size - 1."""
+    """The positions 0, ..., size - 1."""
     return tf.constant(np.arange(size, dtype=np.int32)) if isinstance(size, int) else tf.range(size)
 
 
 def _below(offset: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Whether 0 <= offset < length, by one comparison: as unsigned, negative numbers are large."""
+    """Whether 0 <= offset < length, in one comparison: negative numbers are large as unsigned."""
     return tf.bitcast(offset, tf.uint32) < tf.bitcast(length, tf.uint32)
 
 
 def in_one_pass(
     function: Callable[..., tf.Tensor], dtype: tf.DType, *tensors: tf.Tensor
 ) -> tf.Tensor:
-    """`function(*tensors)` in that dtype; in a graph and for known sizes as one XLA function.
+    """`function(*tensors)` in the given dtype, as one XLA function in a graph with known sizes.
 
-    For the last step of a blend that XLA cannot compile whole: `tf.where` by itself takes five
-    times as long on uint8 images. Equal results; the function may only select, round and cast.
+    This is for the last step of a blend that XLA cannot compile as a whole: `tf.where` by itself
+    takes five times as long on uint8 images. The function may only select, round and cast, so that
+    the results are equal.
     """
     if tf.executing_eagerly() or not all(t.shape[1:].is_fully_defined() for t in tensors):
         return as_dtype(function(*tensors), dtype)
@@ -117,18 +118,18 @@ def in_one_pass(
 
 @functools.lru_cache
 def _compiled(function: Callable[..., tf.Tensor], dtype: tf.DType) -> Callable[..., tf.Tensor]:
-    # One for all blends alike, because TensorFlow never frees what XLA compiled.
+    # Shared by all blends, because TensorFlow never frees what XLA has compiled.
     return tf.function(
         lambda *tensors: as_dtype(function(*tensors), dtype), jit_compile=True, autograph=False
     )
 
 
 def paste(x: tf.Tensor, x_partner: tf.Tensor, box: Rectangle) -> tf.Tensor:
-    """`x` with the rectangle, in every plane, replaced by `x_partner`'s pixels there."""
+    """`x` with the rectangle, in every plane, replaced by that of `x_partner`."""
     planes, height, width, values = canvas(x)
-    # Rows of W * C values: a compiled loop over the channels alone is too short to vectorise.
+    # Rows of W * C values: a compiled loop over the channels alone is too short to vectorize.
     rows = [-1, planes, height, width * values]
-    # The length of each row's interval, zero above and below the rectangle.
+    # The length of the interval in each row, which is zero above and below the rectangle.
     inside_rows = within(box.top, box.bottom, height)  # [B, H]
     length = tf.where(inside_rows, tf.expand_dims((box.right - box.left) * values, 1), 0)
     offset = positions(width * values) - tf.expand_dims(box.left * values, 1)  # [B, W * C]
@@ -141,7 +142,7 @@ def paste(x: tf.Tensor, x_partner: tf.Tensor, box: Rectangle) -> tf.Tensor:
 
 
 def reshape_like(x: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
-    """`x` in the shape of `example`."""
+    """Reshape `x` to the shape of `example`."""
     trailing = example.shape[1:]
     static = trailing.is_fully_defined() and trailing.num_elements() > 0
     return tf.reshape(x, [-1, *trailing] if static else tf.shape(example))

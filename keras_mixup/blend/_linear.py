@@ -1,4 +1,4 @@
-"""`Identity` and `Linear`: nothing, and mixup."""
+"""`Identity` and `Linear`: no mixing, and mixup."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Identity(Blend):
 class Linear(Blend):
     """x~ = lam x + (1 - lam) x_partner: mixup.
 
-    Any rank and any number of inputs, all with the same lam. Floats keep their dtype; float16 and
-    bfloat16 are computed in float32.
+    Inputs can have any rank and any number; all are mixed with the same lam. Floats keep their
+    dtype; float16 and bfloat16 are computed in float32.
 
     Args:
-        dtype: what integer inputs are returned in: None (float32), a float dtype, or their own
-            dtype, which rounds to the nearest integer. uint16 and int16 need one.
+        dtype: dtype in which integer inputs are returned: None (float32), a float dtype, or their
+            own dtype, which rounds to the nearest integer. It is required for uint16 and int16.
 
     Returns (when called):
         `(x_mixed, lam)`.

@@ -1,4 +1,4 @@
-"""`Resized`: the whole partner, made small."""
+"""`Resized`: the whole partner, resized to a box."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from keras_mixup.blend._images import (
 
 @dataclass(frozen=True)
 class Resized(Blend):
-    """x~ = x outside a box, the whole x_partner resized to it inside: ResizeMix.
+    """x~ = x outside a box, the whole x_partner, resized to the box, inside it: ResizeMix.
 
-    The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels and at least one, at a place
-    uniform among those wholly inside the image; at lam = 1 there is none. The partner is sampled
-    bilinearly at half-pixel centres, without smoothing: pixel i of a box of h rows from `top` shows
-    the partner at row (i - top + 1/2) H / h - 1/2. The share of the original is
-    1 - (pixels of the box) / (H W). A video has the same box in every frame.
+    The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels and at least 1. Its position is
+    uniform among all positions inside the image; at lam = 1, there is no box. The partner is
+    sampled bilinearly at half-pixel centers, without smoothing: in a box of h rows that starts at
+    row `top`, row i shows the partner at row (i - top + 1/2) H / h - 1/2. The share of the original
+    is 1 - (pixels of the box) / (H W). In a video, the box is the same in every frame.
 
-    Floats keep their dtype; all are resized in float32, including float64. XLA has no such op, so
-    only the last step of this blend is compiled.
+    Floats keep their dtype, but all of them, including float64, are resized in float32. XLA has no
+    op for this, so only the last step of this blend is compiled.
 
     Args:
-        dtype: what integer images are returned in; None is uint8, rounded to nearest.
+        dtype: dtype in which integer images are returned; None is uint8, rounded to nearest.
 
     Returns (when called):
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: an input that is neither images nor videos, or inputs of different H or W.
+        ValueError: if an input is neither images nor videos, or if inputs differ in H or W.
 
     Example:
         >>> x = tf.zeros([1, 4, 4, 1]), tf.ones([1, 4, 4, 1])
@@ -74,7 +74,7 @@ class Resized(Blend):
 
 
 def _pasted(x: tf.Tensor, small: tf.Tensor, *edges: tf.Tensor) -> tf.Tensor:
-    """`x` with the box filled by what was made small, rounded where `x` holds integers."""
+    """`x` with `small` pasted into the box, rounded if `x` holds integers."""
     return paste(x, as_dtype(small, x.dtype), Rectangle(*edges))
 
 
@@ -85,7 +85,7 @@ def _side(lam: tf.Tensor, size: Size) -> tf.Tensor:
 
 
 def _shrunk_into(box: Rectangle, x: tf.Tensor) -> tf.Tensor:
-    """`x` resized into the box: float32, of the shape of `x`, without meaning outside the box."""
+    """`x` resized to the box, float32 of the shape of `x`; values outside the box are arbitrary."""
     planes, height, width, values = canvas(x)
     images = tf.reshape(x, [-1, height, width, values])
     if x.dtype != tf.uint8:
@@ -99,11 +99,11 @@ def _shrunk_into(box: Rectangle, x: tf.Tensor) -> tf.Tensor:
 
 
 def _source(start: tf.Tensor, stop: tf.Tensor, size: Size) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where the first and the last pixel of the output lie in the source, as parts of size - 1.
+    """Where the first and the last pixel of the output lie in the source, as fractions of size - 1.
 
-    That is how `crop_and_resize` takes them; it spaces the pixels between evenly.
+    `crop_and_resize` expects this form, and spaces the pixels in between evenly.
     """
-    # In float64, because graphs reorder the arithmetic: the float32 result is then the same.
+    # In float64, so that the float32 result is the same even if a graph reorders the arithmetic.
     pixels = tf.cast(size, tf.float64)
     ratio = pixels / tf.cast(tf.maximum(stop - start, 1), tf.float64)
     last = tf.maximum(pixels - 1, 1)
