@@ -90,7 +90,7 @@ class LabelNoise:
 
     @property
     def best(self) -> float:
-        """The smallest test error, which is optimistic: it is chosen on the test examples."""
+        """The smallest test error; optimistic, because it is chosen on the test examples."""
         return float(self.test.min())
 
     @property
