@@ -46,7 +46,8 @@ def real(name: str, value: Any, *, high: float = math.inf) -> float:
 
 def numbers(name: str, value: Any) -> tuple[float, ...]:
     """A non-empty sequence of finite numbers >= 0."""
-    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)) or len(value) == 0:
+    sequence = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+    if not sequence or np.ndim(value) == 0 or len(value) == 0:
         fail(
             TypeError,
             f"`{name}` must be a non-empty sequence of numbers.",

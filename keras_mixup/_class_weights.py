@@ -60,7 +60,8 @@ def class_weights(weights: Sequence[float] | Mapping[int, float]) -> Callable[..
         expected = tf.linalg.matvec(shares, np.array(values, "float32"))
         if sample_weight is not None:
             sample_weight = _as_tensor(sample_weight)
-            if sample_weight.shape.rank != 1 and sample_weight.shape[1:].as_list() != [1]:
+            shape = sample_weight.shape if isinstance(sample_weight, tf.Tensor) else None
+            if shape is None or (shape.rank != 1 and shape[1:].as_list() != [1]):
                 _arguments.fail(
                     ValueError,
                     "Class weights need one sample weight per example, [B] or [B, 1].",

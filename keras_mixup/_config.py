@@ -26,7 +26,7 @@ class Configurable:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        keras.saving.register_keras_serializable(package="keras_mixup")(cls)
+        keras.saving.register_keras_serializable(package=cls.__module__)(cls)
 
     def __post_init__(self) -> None:
         for field in _fields(self):

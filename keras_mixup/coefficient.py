@@ -101,6 +101,22 @@ class Beta(Coefficient):
         return _beta.draw(bits, _beta.quantile_table(self.alpha))
 
 
+def _in_unit_interval(lam: Any) -> tf.Tensor:
+    """Convert `lam` to float32, with an `InvalidArgumentError` if it is not in [0, 1]."""
+    lam = tf.cast(lam, tf.float32)
+    inside = tf.debugging.Assert(
+        tf.reduce_all((lam >= 0) & (lam <= 1)),
+        [
+            "lam must lie in [0, 1]. Draw it from that interval. Received: lam from ",
+            tf.reduce_min(lam),
+            " to ",
+            tf.reduce_max(lam),
+        ],
+    )
+    with tf.control_dependencies([] if inside is None else [inside]):
+        return tf.identity(lam)
+
+
 def _scalar_distribution(name: str, value: Any) -> Any:
     # Checked by its attributes, because TensorFlow Probability is imported only when it is needed.
     batch_shape = getattr(value, "batch_shape", None)
@@ -138,18 +154,7 @@ class FromDistribution(Coefficient):
     distribution: Any = argument(_scalar_distribution)
 
     def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
-        lam = tf.cast(self.distribution.sample(shape, seed=seed), tf.float32)
-        inside = tf.debugging.Assert(
-            tf.reduce_all((lam >= 0) & (lam <= 1)),
-            [
-                "lam must lie in [0, 1]. Use a distribution on that interval. Received: lam from ",
-                tf.reduce_min(lam),
-                " to ",
-                tf.reduce_max(lam),
-            ],
-        )
-        with tf.control_dependencies([] if inside is None else [inside]):
-            return tf.identity(lam)
+        return _in_unit_interval(self.distribution.sample(shape, seed=seed))
 
     def get_config(self) -> dict[str, Any]:
         _arguments.fail(
@@ -293,9 +298,9 @@ class Scale(Coefficient):
 
 @dataclass(frozen=True)
 class FromFunction(Coefficient):
-    """A coefficient made from a function `(shape, seed) -> lam`."""
+    """A coefficient made from a function `(shape, seed) -> lam`; its result is checked."""
 
     function: Callable[[Sequence[Size], Seed], tf.Tensor]
 
     def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
-        return self.function(shape, seed)
+        return tf.broadcast_to(_in_unit_interval(self.function(shape, seed)), shape)

@@ -26,7 +26,7 @@ import keras
 from keras import ops
 
 from keras_mixup import _arguments
-from keras_mixup._engine.structure import fill, leaves
+from keras_mixup._engine.structure import fill, leaves, named
 
 __all__ = ["MixPoint", "MixedModel"]
 
@@ -363,8 +363,7 @@ class MixedModel(keras.Model):
         return fill(x, iter([mixed.get(path, leaf) for path, leaf in given]))
 
     def _keeps(self, path: str) -> bool:
-        wholes = (path, f"x/{path}")
-        return any(f"{whole}/".startswith(f"{name}/") for whole in wholes for name in self.keep)
+        return any(named(name, "x", path) for name in self.keep)
 
     def get_config(self) -> dict[str, Any]:
         return {

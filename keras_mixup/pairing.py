@@ -129,8 +129,15 @@ class SameClass(Pairing):
                 "Pass y of shape [B] or [B, K].",
                 y=y,
             )
-        if y.dtype.is_integer:
+        if y.dtype.is_integer and (y.shape.rank == 1 or y.shape[1] == 1):
             return tf.reshape(y, [-1])
+        if y.dtype.is_integer:
+            _arguments.fail(
+                ValueError,
+                "pairing.SameClass() needs one class per example, and these ids are one per step.",
+                "Pass y of shape [B], [B, 1], or soft labels [B, K].",
+                y=y,
+            )
         if y.shape.rank == 1 or y.shape[1] == 1:
             _arguments.fail(
                 ValueError,
@@ -177,10 +184,13 @@ class Closeness(Pairing):
         width = y.shape[1:].num_elements() or tf.reduce_prod(tf.shape(y)[1:])
         y = tf.reshape(tf.cast(y, tf.float32), [batch_size, width])
         distance = tf.reduce_sum((y[:, tf.newaxis] - y) ** 2, axis=-1)  # [B, B]
-        logits = -distance / (2 * self.bandwidth**2)
+        # What is not a number is far from everything.
+        distance = tf.where(tf.math.is_finite(distance), distance, distance.dtype.max)
         # Relative to the closest other example, so that an outlier still draws its neighbor.
-        others = tf.linalg.set_diag(logits, tf.fill([batch_size], logits.dtype.min))
-        kernel = tf.exp(others - tf.reduce_max(others, axis=-1, keepdims=True))
+        others = tf.linalg.set_diag(distance, tf.fill([batch_size], distance.dtype.max))
+        further = others - tf.reduce_min(others, axis=-1, keepdims=True)
+        kernel = tf.exp(-further / self.bandwidth / (2 * self.bandwidth))
+        kernel = tf.linalg.set_diag(kernel, tf.zeros([batch_size]))
         # Drawn by inversion, because TensorFlow's categorical sampler rejects an empty batch.
         cumulative = tf.cumsum(kernel, axis=-1)
         level = fraction(random_bits([batch_size], seed))[:, tf.newaxis] * cumulative[:, -1:]
@@ -221,6 +231,13 @@ class FromFunction(Pairing):
 
     def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
         partner = tf.convert_to_tensor(self.function(batch_size, y, seed))
+        if not partner.dtype.is_integer or partner.shape.rank not in (1, None):
+            _arguments.fail(
+                ValueError,
+                "A pairing must return [B] indices into the batch.",
+                "Return integers of rank 1.",
+                partner=partner,
+            )
         # Compiled code would silently clamp an index outside the batch.
         inside = tf.raw_ops.Assert(
             condition=tf.reduce_all((partner >= 0) & (partner < tf.cast(batch_size, partner.dtype)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup import _arguments, choose, cutmix, mixup
+from keras_mixup import _arguments, choose, cutmix, mixup, remix
 
 LARGE = np.arange(1000.0)
 
@@ -54,3 +54,8 @@ def test_a_recipe_that_was_not_called(recipe, use):
 def test_choose_of_a_dataset():
     with pytest.raises(TypeError, match=r"choose.*Received: "):
         tf.data.Dataset.range(3).batch(2).apply(choose)
+
+
+def test_counts_may_be_a_tuple():
+    x = np.zeros((4, 2), "float32")
+    remix((500, 100), num_classes=2)(x, np.array([0, 1, 0, 1]))

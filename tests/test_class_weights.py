@@ -67,3 +67,9 @@ def test_the_table_of_class_weights_is_what_both_do():
     for row, expected in zip(y, [1, 5]):
         loss = model.train_on_batch(np.zeros((1, 1)), row[None], class_weight={0: 1.0, 1: 5.0})
         np.testing.assert_allclose(loss, expected)
+
+
+def test_nested_sample_weights_are_refused():
+    y = np.eye(2, dtype="float32")
+    with pytest.raises(ValueError, match="one sample weight per example"):
+        class_weights([1, 2])(y, y, {"a": np.ones(2, "float32")})

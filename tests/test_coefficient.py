@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from helpers import DRAWS, EPSILON
 
-from keras_mixup import coefficient, mixup
+from keras_mixup import Mix, coefficient, mixup
 
 
 def distance(samples, cdf):
@@ -123,3 +123,12 @@ def test_scale_is_uniform():
     assert tau[0] >= 0.1 - 1e-6
     assert tau[-1] <= 0.8 + 1e-6
     assert np.abs((tau - 0.1) / 0.7 - np.arange(DRAWS) / DRAWS).max() < EPSILON
+
+
+@pytest.mark.parametrize("lam", [-0.1, 1.5, np.nan])
+def test_a_function_must_stay_in_the_unit_interval(lam):
+    function = coefficient.FromFunction(lambda shape, seed: tf.fill(shape, lam))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"lam must lie in \[0, 1\]"):
+        function([3], seed=(1, 2))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"lam must lie in \[0, 1\]"):
+        Mix(coefficient=function)(np.zeros((3, 2), "float32"), np.zeros((3, 2), "float32"))

@@ -453,3 +453,55 @@ def test_the_table_has_every_public_recipe():
     assert public == set(recipes.__all__)
     # Its inputs are mixed in the model: `test_manifold` holds what it promises.
     assert (public - {"manifold_mixup"}) | {"choose"} <= set(RECIPES)
+
+
+def test_shares_are_exact_at_both_ends_and_never_negative():
+    """Compiled, too, where a division by the number of pixels becomes a product."""
+    for mix, size in (
+        (cutmix_minmax(0.9, 1.0, num_classes=2, seed=0), (48, 48)),
+        (cutmix(0.2, num_classes=2, seed=0), (12, 12)),
+        (specmix(probability=0, num_classes=2, seed=0), (98, 40)),
+    ):
+        x = np.zeros((64, *size, 1), "float32")
+        y = np.arange(64) % 2
+        for _, labels in tf.data.Dataset.from_tensors((x, y)).repeat(10).apply(mix):
+            assert labels.numpy().min() >= 0
+            assert labels.numpy().max() <= 1
+    np.testing.assert_array_equal(labels, np.eye(2, dtype="float32")[y])
+
+
+@pytest.mark.parametrize("part", ["coefficient", "pairing", "blend", "label_share"])
+def test_functions_of_each_kind_come_back_from_a_config(part):
+    """Each kind has a class of the same name."""
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(Mix(**{part: FUNCTIONS[part]}))
+    )
+    assert again == Mix(**{part: FUNCTIONS[part]})
+
+
+@keras.saving.register_keras_serializable("tests")
+def half(shape, seed):
+    return tf.fill(shape, 0.5)
+
+
+@keras.saving.register_keras_serializable("tests")
+def reversed_batch(batch_size, y, seed):
+    return tf.range(batch_size)[::-1]
+
+
+@keras.saving.register_keras_serializable("tests")
+def keep_everything(x, x_partner, lam, seed):
+    return x, tf.ones_like(lam)
+
+
+@keras.saving.register_keras_serializable("tests")
+def same_share(share, y, y_partner):
+    return share
+
+
+FUNCTIONS = {
+    "coefficient": half,
+    "pairing": reversed_batch,
+    "blend": keep_everything,
+    "label_share": same_share,
+}

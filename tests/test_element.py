@@ -6,6 +6,7 @@ import tensorflow as tf
 from helpers import assert_equal, dataset_of, head, spec
 
 from keras_mixup import Mix, coefficient, cutmix, mixup, pairing
+from keras_mixup._engine.element import layout_of
 
 SLICES = tf.data.Dataset.from_tensor_slices
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
@@ -181,3 +182,22 @@ def test_zipped_means_pairs_whatever_they_look_like(use):
     x, y = head(getattr(dataset, use)(Mix(coefficient=half, pairing=pairing.Zipped(), seed=0)))
     np.testing.assert_allclose(x, (X + X[::-1]) / 2)
     assert_equal(x, y)
+
+
+def test_kept_entries_of_unknown_shape_leave_the_mix_compiled():
+    x = {"image": spec(None, 4, 4, 3), "tokens": spec(None, None, dtype="int32")}
+    element = x, spec(None, 2)
+    assert layout_of(element, mixup(keep=("tokens",))).static
+    assert not layout_of((spec(None, None, 4, 3), spec(None, 2)), mixup()).static
+
+
+def test_kept_entries_have_the_batch_size_of_the_others():
+    x = {"x": spec(None, 2), "id": spec(None, dtype="int32")}
+    rows = {"x": np.zeros((6, 2), "float32"), "id": np.arange(4, dtype="int32")}
+    element = x, spec(None, 2)
+    values = rows, np.zeros((6, 2), "float32")
+    dataset = tf.data.Dataset.from_generator(lambda: iter([values]), output_signature=element)
+    for use in ("apply", "map"):
+        mixed = getattr(dataset, use)(mixup(keep=("id",), seed=0))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="one leading batch axis"):
+            list(mixed)

@@ -329,3 +329,27 @@ def test_plans_that_do_not_fit(mix, plan, message):
     element = np.zeros((2, 4, 4, 3), "float32"), np.arange(2)
     with pytest.raises((TypeError, ValueError), match=rf"{message}.*Received: "):
         mix.apply_plan(element, plan)
+
+
+@pytest.mark.parametrize("share", [-0.5, 5.0, np.nan])
+def test_the_share_of_a_blend_is_checked(share):
+    mix = Mix(blend=lambda x, x_partner, lam, seed: (x, tf.fill(tf.shape(lam), share)))
+    x = np.zeros((4, 2), "float32")
+    dataset = tf.data.Dataset.from_tensors((x, x))
+    for use in (lambda: mix(x, x), lambda: list(dataset.apply(mix))):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="share that a blend returns"):
+            use()
+
+
+def test_a_blend_must_return_the_structure_of_x():
+    mix = Mix(blend=lambda x, x_partner, lam, seed: (x[0], lam))
+    x = np.zeros((4, 2), "float32")
+    for use in (lambda: mix(x, x), lambda: tf.data.Dataset.from_tensors((x, x)).apply(mix)):
+        with pytest.raises(ValueError, match="with the structure of x"):
+            use()
+
+
+def test_the_seed_of_a_plan_is_two_integers():
+    x = np.zeros((4, 2), "float32")
+    with pytest.raises(ValueError, match=r"two integers.*Received: seed=5"):
+        mixup().draw_plan((x, x), seed=5)

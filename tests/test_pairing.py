@@ -156,3 +156,24 @@ def test_a_custom_pairing_sees_the_labels():
     mix = mixup(1.0, num_classes=3, pairing=next_of_same_class, seed=0)
     for use in (SLICES((X, IDS)).batch(7).apply, SLICES((X, IDS)).batch(7).map):
         np.testing.assert_allclose(head(use(mix))[1], np.eye(3)[IDS], atol=1e-6)
+
+
+def test_same_class_needs_one_class_per_example():
+    ids = tf.constant([[0, 1], [0, 1]])
+    with pytest.raises(ValueError, match="one per step"):
+        pairing.SameClass()(2, ids, seed=(1, 2))
+
+
+@pytest.mark.parametrize("partner", [[1.7, 0.2], [[1], [0]]])
+def test_a_function_must_return_integers_of_rank_one(partner):
+    function = pairing.FromFunction(lambda size, y, seed: partner)
+    with pytest.raises(ValueError, match="integers of rank 1"):
+        function(2, None, seed=(1, 2))
+
+
+def test_closeness_beside_a_target_that_is_not_a_number():
+    y = tf.constant([0.0, 9.0, 0.1, np.nan, 9.1])
+    for bandwidth in (0.1, 1e-20):
+        partner = pairing.Closeness(bandwidth)(5, y, seed=(1, 2)).numpy()
+        np.testing.assert_array_equal(partner[[0, 1, 2, 4]], [2, 4, 0, 1])
+        assert partner[3] != 3

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup._engine.structure import is_none
 
 _MOST = 2**63 - 1
 
@@ -102,8 +103,3 @@ def map_in_place(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.d
     # generators that the functions of the dataset use.
     mapped._keras_mixup_source = (dataset, concrete)
     return mapped
-
-
-def is_none(value: Any) -> bool:
-    """Whether a value is None, or stands for None in the spec of an element."""
-    return value is None or type(value).__name__ == "NoneTensorSpec"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._engine.dataset import is_none
 from keras_mixup._engine.fields import Field
 from keras_mixup._engine.labels import (
     Grid,
@@ -23,7 +22,7 @@ from keras_mixup._engine.labels import (
     weight_field,
 )
 from keras_mixup._engine.methods import NO_PAIRS
-from keras_mixup._engine.structure import fill, is_boxes, leaves
+from keras_mixup._engine.structure import fill, is_boxes, is_none, leaves, named
 from keras_mixup._types import Element
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Layout:
         paired: whether the element is a pair of structures, `(first, second)`.
         fields: the field of each leaf of x, y and the sample weights; None for leaves in `keep`.
         batch_size: the static batch size, or None.
-        static: whether all shapes are known, except for the batch size.
+        static: whether the shapes of all mixed leaves are known, except for the batch size.
     """
 
     paired: bool
@@ -56,6 +55,16 @@ class Layout:
         if not self.paired:
             return self._mixed_leaves(element), None
         return self._mixed_leaves(element[0]), self._mixed_leaves(element[1])
+
+    def others(self, element: Element) -> list[tf.Tensor]:
+        """The tensors of the leaves that are not mixed."""
+        return [
+            tensor
+            for half in (element if self.paired else (element,))
+            for (_, leaf), field in zip(leaves(half), self.fields)
+            if field is None and not is_none(leaf)
+            for tensor in tf.nest.flatten(leaf)
+        ]
 
     def _mixed_leaves(self, single: Element) -> list[Any]:
         found = zip(leaves(single), self.fields)
@@ -142,11 +151,19 @@ def layout_of(element: Element, mix: Mix) -> Layout:
         for part in weights
         for _, leaf in leaves(part)
     ]
+    fields = (*inputs, *labels, *weight_fields)
+    mixed = [
+        tensor
+        for half in halves
+        for (_, leaf), field in zip(leaves(half), fields)
+        if field is not None
+        for tensor in tf.nest.flatten(leaf)
+    ]
     return Layout(
         paired=paired,
-        fields=(*inputs, *labels, *weight_fields),
+        fields=fields,
         batch_size=batch_size,
-        static=all(tensor.shape[1:].is_fully_defined() for tensor in tensors),
+        static=all(tensor.shape[1:].is_fully_defined() for tensor in mixed),
     )
 
 
@@ -158,7 +175,7 @@ class _Kept:
         self._kept: set[tuple[str, str]] = set()
         for name in keep:
             found = {
-                (part, path) for part in paths for path in paths[part] if _names(name, part, path)
+                (part, path) for part in paths for path in paths[part] if named(name, part, path)
             }
             if not found:
                 _arguments.fail(
@@ -186,11 +203,6 @@ class _Kept:
 
     def has(self, part: str, path: str) -> bool:
         return (part, path) in self._kept
-
-
-def _names(name: str, part: str, path: str) -> bool:
-    full = f"{part}/{path}"
-    return any(whole == name or whole.startswith(f"{name}/") for whole in (path, full) if path)
 
 
 def _listed(paths: list[str], part: str) -> str:
@@ -241,8 +253,8 @@ def _is_pair(element: Element, mix: Mix) -> bool:
     if halves_agree == "alike but for sizes":
         _arguments.fail(
             ValueError,
-            "This could be a pair of examples (first, second), but they differ in size.",
-            "Resize or pad them to the same size. If this is a single element with two inputs and "
+            "This could be a pair of examples (first, second), but they differ in size or dtype.",
+            "Resize, pad or cast them to be alike. If this is a single element with two inputs and "
             "two outputs, pass pairing=pairing.Rotation().",
             element=element,
         )
@@ -285,15 +297,19 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 def _alike_but_for_size(a: Any, b: Any, channels_first: bool) -> bool:
-    """Whether leaves agree except for the size of images, or the length of sequences or padding."""
+    """Whether leaves agree except for the size of images, the length of sequences, or padding.
+
+    Or except for the dtype of images, or of floats: what `to_categorical` returns is float64.
+    """
     if _alike(a, b):
         return True
     if is_boxes(a) and is_boxes(b):
         return set(a) == set(b) and all(a[key].dtype == b[key].dtype for key in a)
-    if not (_is_dense(a) and _is_dense(b)) or a.dtype != b.dtype:
+    if not (_is_dense(a) and _is_dense(b)) or a.shape.rank != b.shape.rank:
         return False
-    if a.shape.rank != b.shape.rank or a.shape.rank < 3:
-        return False
+    if a.shape.rank < 3:
+        floats = a.dtype.is_floating and b.dtype.is_floating
+        return floats and a.shape[1:].is_compatible_with(b.shape[1:])
     if channels_first and a.shape.rank > 3:
         return a.shape[1:-2].is_compatible_with(b.shape[1:-2])
     return a.shape[-1:].is_compatible_with(b.shape[-1:])

@@ -71,14 +71,11 @@ class Field(abc.ABC):
 
     Attributes:
         slot: the list of the `Batch` that the leaf goes into.
+        classes: the number of classes of integer ids; None for everything else.
     """
 
     slot: ClassVar[str]
-
-    @property
-    def classes(self) -> int | None:
-        """The number of classes of integer ids; None for everything else."""
-        return None
+    classes: int | None = None
 
     @abc.abstractmethod
     def soft(self, leaf: Any, batch: Batch) -> Any:
@@ -134,16 +131,12 @@ class Number(Field):
 class ClassIds(Field):
     """Integer class ids, `[B]` or `[B, 1]` for examples, or `[B, T]` for steps."""
 
-    num_classes: int
+    classes: int
     slot: ClassVar[str] = "numbers"
-
-    @property
-    def classes(self) -> int:
-        return self.num_classes
 
     def soft(self, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
         per_example = leaf.shape.rank == 1 or leaf.shape[1] == 1
-        return one_hot(tf.reshape(leaf, [-1]) if per_example else leaf, self.num_classes, -1)
+        return one_hot(tf.reshape(leaf, [-1]) if per_example else leaf, self.classes, -1)
 
 
 @dataclass(frozen=True)
@@ -156,20 +149,16 @@ class PlaceIds(Field):
         expand: whether the result lacks the last axis of the canonical form.
     """
 
-    num_classes: int
     axis: int
     has_axis: bool
     expand: bool
+    classes: int
     slot: ClassVar[str] = "places"
-
-    @property
-    def classes(self) -> int:
-        return self.num_classes
 
     def soft(self, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
         if self.has_axis:
             leaf = tf.squeeze(leaf, self.axis)
-        soft = one_hot(leaf, self.num_classes, leaf.shape.rank + 1 + self.axis)
+        soft = one_hot(leaf, self.classes, leaf.shape.rank + 1 + self.axis)
         return tf.expand_dims(soft, -1) if self.expand else soft
 
     def restore(self, value: tf.Tensor, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
@@ -272,7 +261,7 @@ def found_in(halves: Sequence[Sequence[Any]], fields: Sequence[Field]) -> Found:
 
 def _sizes(leaves: Sequence[tf.Tensor]) -> Sizes | None:
     static = {leaf.shape[0] for leaf in leaves}
-    if len(static) == 1 and None not in static:
+    if len(leaves) == 1 or (len(static) == 1 and None not in static):
         return None
     sizes = tf.stack([tf.shape(leaf)[0] for leaf in leaves])
     return Sizes(tf.reduce_all(sizes == sizes[0]), sizes)
@@ -286,22 +275,31 @@ def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
     return IdRange((low >= 0) & (high <= largest), low, high)
 
 
+def assert_one_batch_size(leaves: Sequence[tf.Tensor]) -> None:
+    """Raise an `InvalidArgumentError` at run time if batch sizes differ."""
+    _assert_agree(_sizes(leaves))
+
+
+def _assert_agree(sizes: Sizes | None) -> None:
+    if sizes is not None:
+        tf.raw_ops.Assert(
+            condition=sizes.agree,
+            data=[
+                "All tensors of an element must share one leading batch axis. "
+                "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
+                sizes.sizes,
+            ],
+            summarize=100,
+        )
+
+
 def assert_allowed(found: Found, fields: Sequence[Field]) -> None:
     """Raise an `InvalidArgumentError` at run time if batch sizes differ or ids are out of range.
 
     This uses the raw op, because tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline
     more than the whole check.
     """
-    if found.sizes is not None:
-        tf.raw_ops.Assert(
-            condition=found.sizes.agree,
-            data=[
-                "All tensors of an element must share one leading batch axis. "
-                "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
-                found.sizes.sizes,
-            ],
-            summarize=100,
-        )
+    _assert_agree(found.sizes)
     classes = [field.classes for field in fields if field.classes is not None]
     for ids, num_classes in zip(found.ids, itertools.cycle(classes)):
         tf.raw_ops.Assert(

@@ -19,7 +19,7 @@ from keras_mixup._engine.fields import (
     PlaceIds,
     Places,
 )
-from keras_mixup._engine.structure import is_boxes
+from keras_mixup._engine.structure import children, is_boxes, leaves
 
 _FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
 _IDS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
@@ -180,7 +180,7 @@ def weight_field(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Fie
         _arguments.fail(
             ValueError, "Sample weights must be numbers.", "Cast them to float32.", weights=leaf
         )
-    return _numbers(leaf, images, grid)
+    return _number_field(leaf, images, grid)
 
 
 def label_field(
@@ -205,7 +205,15 @@ def label_field(
     """
     if leaf.dtype in _FLOATS:
         _check_width(leaf, num_classes, strict, grid)
-        return _numbers(leaf, images, grid)
+        if grid.kind == "spectrogram" and leaf.shape.rank == 3 and grid.fits(leaf.shape, images):
+            _arguments.fail(
+                ValueError,
+                "Labels of the shape of a spectrogram could be one value per cell, or one soft "
+                "label per step.",
+                "Pass values per cell as [B, T, F, 1], and labels per step as class ids [B, T].",
+                y=leaf,
+            )
+        return _number_field(leaf, images, grid)
     if leaf.dtype not in _IDS:
         _arguments.fail(
             ValueError,
@@ -232,7 +240,7 @@ def label_field(
             "Integer labels must be class ids [B], [B, 1] or [B, T], or masks as large as the "
             "images.",
             "Cast one-hot, multi-hot and count targets to float32; give masks the height and "
-            f"width of the images.{_channels_first(leaf, images, grid)}",
+            f"width of the images.{_channels_first_hint(leaf, images, grid)}",
             y=leaf,
             inputs=list(images),
         )
@@ -249,7 +257,7 @@ def _mask(
             ValueError,
             "A mask of class ids must have one value per pixel.",
             "Pass masks as [B, H, W]; pass None for `num_classes` if y is an image; cast one-hot "
-            f"masks to float32.{_channels_first(leaf, images, grid)}",
+            f"masks to float32.{_channels_first_hint(leaf, images, grid)}",
             num_classes=num_classes,
             y=leaf,
         )
@@ -264,7 +272,7 @@ def _mask(
         )
     (fit,) = fits
     return PlaceIds(
-        num_classes, fit.axis, fit.has_axis, expand=grid.lacks_last(Fit(fit.axis, True))
+        fit.axis, fit.has_axis, grid.lacks_last(Fit(fit.axis, True)), classes=num_classes
     )
 
 
@@ -273,7 +281,7 @@ def _fits_of_ids(leaf: Any, fits: set[Fit]) -> set[Fit]:
     return {fit for fit in fits if not fit.has_axis or leaf.shape[fit.axis] == 1}
 
 
-def _channels_first(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> str:
+def _channels_first_hint(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> str:
     """A hint if a mask fits the images in the other data format."""
     fits = Grid(None, "channels_first").fits(leaf.shape, images)
     if grid.data_format == "channels_first" or not _fits_of_ids(leaf, fits):
@@ -281,7 +289,7 @@ def _channels_first(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> 
     return ' For images [B, C, H, W], pass data_format="channels_first".'
 
 
-def _numbers(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Field:
+def _number_field(leaf: Any, images: Sequence[tf.TensorShape], grid: Grid) -> Field:
     """Numbers for each place if a blend copies places, otherwise for each example."""
     if grid.kind is None:
         return Number()
@@ -420,20 +428,15 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
 def numbers_of_classes(num_classes: Any, y: Any) -> list[int | None]:
     """The `num_classes` of every leaf of y, in order, from one number or a structure like y."""
     if not is_nested(num_classes):
-        if is_nested(y) and not is_boxes(y):
-            children = [y[key] for key in sorted(y)] if isinstance(y, Mapping) else list(y)
-            return [n for child in children for n in numbers_of_classes(num_classes, child)]
-        return [num_classes]
-    if is_boxes(y) or not is_nested(y):
-        branches = None
-    elif isinstance(num_classes, Mapping):
-        names = sorted(y) if isinstance(y, Mapping) else list(getattr(y, "_fields", ()))
-        parts = y if isinstance(y, Mapping) else dict(zip(names, y))
-        same = set(num_classes) == set(names)
-        branches = [(num_classes[name], parts[name]) for name in names] if same else None
-    else:
-        same = not isinstance(y, Mapping) and len(num_classes) == len(y)
-        branches = list(zip(num_classes, y)) if same else None
+        return [num_classes for _ in leaves(y)]
+    ours = children(y)
+    branches = None
+    if ours is not None and isinstance(num_classes, Mapping):
+        theirs = {str(key): part for key, part in num_classes.items()}
+        if set(theirs) == {name for name, _ in ours}:
+            branches = [(theirs[name], child) for name, child in ours]
+    elif ours is not None and not isinstance(y, Mapping) and len(num_classes) == len(ours):
+        branches = [(part, child) for part, (_, child) in zip(num_classes, ours)]
     if branches is None:
         _arguments.fail(
             ValueError,

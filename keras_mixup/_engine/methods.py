@@ -224,9 +224,7 @@ _WEIGHTS = "`weights` must have one number >= 0 per mix, with a positive sum."
 
 
 def _weights(name: str, value: Any) -> tuple[float, ...]:
-    if isinstance(value, str) or not hasattr(value, "__len__"):
-        _arguments.fail(ValueError, _WEIGHTS, "Pass a list.", weights=value)
-    weights = tuple(_arguments.real(name, weight) for weight in value)
+    weights = _arguments.numbers(name, value)
     if not math.isfinite(sum(weights)) or sum(weights) == 0:
         _arguments.fail(ValueError, _WEIGHTS, "Make at least one positive.", weights=value)
     return weights

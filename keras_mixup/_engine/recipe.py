@@ -22,8 +22,7 @@ def recipe(make: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(make)
     @tf.autograph.experimental.do_not_convert
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        data = (tf.Tensor, tf.data.Dataset, dict, tuple)
-        if any(isinstance(argument, data) for argument in args):
+        if any(isinstance(leaf, (tf.Tensor, tf.data.Dataset)) for leaf in tf.nest.flatten(args)):
             name = make.__name__
             _arguments.fail(
                 TypeError,

@@ -20,26 +20,37 @@ def is_boxes(value: Any) -> bool:
     return getattr(shape, "rank", None) == 3 and shape[-1] == 4
 
 
+def is_none(value: Any) -> bool:
+    """Whether a value is None, or stands for None in the spec of an element."""
+    return value is None or type(value).__name__ == "NoneTensorSpec"
+
+
 def leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield `(path, leaf)` for every leaf, in the order of `tf.nest.flatten`.
 
     The names in a path are joined by slashes; a field of a namedtuple appears by its name. A
     dictionary of bounding boxes is a leaf.
     """
-    children = _children(structure)
-    if children is None:
+    parts = children(structure)
+    if parts is None:
         yield path, structure
         return
-    for name, child in children:
+    for name, child in parts:
         yield from leaves(child, f"{path}/{name}" if path else name)
+
+
+def named(name: str, part: str, path: str) -> bool:
+    """Whether `name` in `keep` means the leaf with this path in `part`, which is "x" or "y"."""
+    wholes = (path, f"{part}/{path}") if path else ()
+    return any(f"{whole}/".startswith(f"{name}/") for whole in wholes)
 
 
 def fill(structure: Any, values: Iterator[Any]) -> Any:
     """Return the same structure with other leaves, in the order of `leaves`."""
-    children = _children(structure)
-    if children is None:
+    parts = children(structure)
+    if parts is None:
         return next(values)
-    filled = [fill(child, values) for _, child in children]
+    filled = [fill(child, values) for _, child in parts]
     if isinstance(structure, Mapping):
         by_key = dict(zip(sorted(structure), filled))
         return like(structure, {key: by_key[key] for key in structure})
@@ -53,7 +64,7 @@ def like(example: Any, values: Any) -> Any:
     return type(example)(*values) if hasattr(example, "_fields") else type(example)(values)
 
 
-def _children(structure: Any) -> list[tuple[str, Any]] | None:
+def children(structure: Any) -> list[tuple[str, Any]] | None:
     if is_boxes(structure):
         return None
     if isinstance(structure, Mapping):

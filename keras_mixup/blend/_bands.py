@@ -15,7 +15,7 @@ from keras_mixup._random import index
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
-from keras_mixup.blend._images import within
+from keras_mixup.blend._images import canvas, replace, reshape_like, share_of, within
 
 # The maximum number of bands along an axis. Each band uses one word of random bits, and the number
 # of bands uses another.
@@ -72,7 +72,7 @@ class Bands(Blend):
             return as_dtype(mixed, pixel_dtype(a, self.dtype))
 
         kept = _outside(time_bands, times) * _outside(frequency_bands, frequencies)
-        share = tf.cast(kept, tf.float32) / tf.cast(tf.maximum(times * frequencies, 1), tf.float32)
+        share = share_of(kept, times * frequencies)
         return tf.nest.map_structure(mix, x, x_partner), share
 
     def _draw(self, lam: tf.Tensor, bits: tf.Tensor, size: Size) -> list[_Band]:
@@ -128,11 +128,9 @@ def _paste(
     x: tf.Tensor, x_partner: tf.Tensor, time_bands: list[_Band], frequency_bands: list[_Band]
 ) -> tf.Tensor:
     """`x` with its bands replaced by those of `x_partner`."""
-    shape = tf.shape(x)
-    values = 1 if x.shape.rank == 3 else x.shape[3] or shape[3]
-    # Rows of F * C values, as for images.
-    rows = [shape[0], shape[1], shape[2] * values]
-    inside_times = _inside(time_bands, shape[1])  # [B, T]
-    inside_values = _inside(frequency_bands, shape[2], values)  # [B, F * C]
+    images = x if x.shape.rank == 4 else x[..., tf.newaxis]
+    _, times, frequencies, values = canvas(images)
+    inside_times = _inside(time_bands, times)  # [B, T]
+    inside_values = _inside(frequency_bands, frequencies, values)  # [B, F * C]
     inside = inside_times[:, :, tf.newaxis] | inside_values[:, tf.newaxis, :]
-    return tf.reshape(tf.where(inside, tf.reshape(x_partner, rows), tf.reshape(x, rows)), shape)
+    return reshape_like(replace(inside, images, x_partner), x)

@@ -49,6 +49,8 @@ class Blend(Configurable, abc.ABC):
     def accepts(self, dtype: tf.DType) -> bool:
         """Whether inputs of this dtype can be blended: floats, uint8, and what `dtype` allows."""
         if dtype in (tf.uint16, tf.int16) and self.dtype is not None:
+            if dtype == tf.uint16 and self.dtype == "float16":
+                return False  # 65,504 is its largest number
             return tf.as_dtype(self.dtype).is_floating or dtype == self.dtype
         if dtype == tf.uint8:
             return self.dtype not in ("uint16", "int16")
@@ -72,14 +74,34 @@ class Blend(Configurable, abc.ABC):
 
 @dataclass(frozen=True)
 class FromFunction(Blend):
-    """A blend made from a function `(x, x_partner, lam, seed) -> (x_mixed, share)`."""
+    """A blend made from a function `(x, x_partner, lam, seed) -> (x_mixed, share)`.
+
+    Its result is checked: `x_mixed` must have the structure of `x`, and `share` lie in [0, 1].
+    """
 
     function: Callable[..., tuple[Nest, tf.Tensor]]
 
     def __call__(
         self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
     ) -> tuple[Nest, tf.Tensor]:
-        return self.function(x, x_partner, lam, seed)
+        x_mixed, share = self.function(x, x_partner, lam, seed)
+        try:
+            tf.nest.assert_same_structure(x_mixed, x)
+        except (TypeError, ValueError):
+            _arguments.fail(
+                ValueError,
+                "A blend must return x_mixed with the structure of x; a mix passes lists.",
+                "Use tf.nest.map_structure.",
+                x_mixed=x_mixed,
+                x=x,
+            )
+        share = tf.cast(share, tf.float32)
+        inside = tf.raw_ops.Assert(
+            condition=tf.reduce_all((share >= 0) & (share <= 1)),
+            data=["The share that a blend returns must lie in [0, 1]. Received: share=", share],
+        )
+        with tf.control_dependencies([] if inside is None else [inside]):
+            return x_mixed, tf.identity(share)
 
 
 def as_blend(name: str, value: Any) -> Blend:

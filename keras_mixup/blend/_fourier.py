@@ -13,7 +13,7 @@ from keras_mixup._config import argument
 from keras_mixup._types import Nest
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import pixel_dtype
-from keras_mixup.blend._images import canvas, common_size, in_one_pass, reshape_like
+from keras_mixup.blend._images import canvas, common_size, in_one_pass, replace, share_of
 
 # Stands for as many waves as there are pixels along a side, whatever its length.
 _ALL = 2**20
@@ -75,7 +75,7 @@ class Fourier(Blend):
         def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             return in_one_pass(_where, pixel_dtype(a, self.dtype), mask, a, b)
 
-        share = tf.cast(kept, tf.float32) / tf.cast(pixels, tf.float32)
+        share = share_of(kept, pixels)
         return tf.nest.map_structure(mix, x, x_partner), share
 
 
@@ -176,8 +176,4 @@ def highest(values: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 def _where(mask: tf.Tensor, x: tf.Tensor, x_partner: tf.Tensor) -> tf.Tensor:
     """`x` where the mask `[B, H, W]` is true, in every plane, otherwise `x_partner`."""
-    planes, height, width, values = canvas(x)
-    rows = [-1, planes, height, width * values]
-    mask = tf.repeat(mask, values, axis=2)[:, tf.newaxis]  # [B, 1, H, W * C]
-    mixed = tf.where(mask, tf.reshape(x, rows), tf.reshape(x_partner, rows))
-    return reshape_like(mixed, x)
+    return replace(tf.repeat(~mask, canvas(x).values, axis=2), x, x_partner)

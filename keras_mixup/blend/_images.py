@@ -76,15 +76,16 @@ def place_inside(
 
 def kept_share(box: Rectangle, height: Size, width: Size) -> tf.Tensor:
     """The share of the pixels outside the rectangle, float32 `[B]`."""
-    copied = tf.cast((box.bottom - box.top) * (box.right - box.left), tf.float32)
-    return 1 - copied / pixels_of(height, width)
+    pixels = height * width
+    return share_of(pixels - (box.bottom - box.top) * (box.right - box.left), pixels)
 
 
-def pixels_of(height: Size, width: Size) -> tf.Tensor | float:
-    """The number of pixels as a float32 divisor, at least 1: an empty image is kept entirely."""
-    if isinstance(height, int) and isinstance(width, int):
-        return float(max(height * width, 1))
-    return tf.cast(tf.maximum(height * width, 1), tf.float32)
+def share_of(kept: tf.Tensor, count: Size) -> tf.Tensor:
+    """`kept / count` as float32, exact where all or none of them are kept."""
+    # In float64, because graphs divide by a constant by multiplying with its reciprocal: in float32
+    # 41 (1 / 41) is not 1, and 1 - share can be negative.
+    ratio = tf.cast(kept, tf.float64) / tf.cast(tf.maximum(count, 1), tf.float64)
+    return tf.cast(ratio, tf.float32)
 
 
 def within(start: tf.Tensor, stop: tf.Tensor, size: Size) -> tf.Tensor:
@@ -126,18 +127,20 @@ def _compiled(function: Callable[..., tf.Tensor], dtype: tf.DType) -> Callable[.
 
 def paste(x: tf.Tensor, x_partner: tf.Tensor, box: Rectangle) -> tf.Tensor:
     """`x` with the rectangle, in every plane, replaced by that of `x_partner`."""
-    planes, height, width, values = canvas(x)
-    # Rows of W * C values: a compiled loop over the channels alone is too short to vectorize.
-    rows = [-1, planes, height, width * values]
+    _, height, width, values = canvas(x)
     # The length of the interval in each row, which is zero above and below the rectangle.
     inside_rows = within(box.top, box.bottom, height)  # [B, H]
     length = tf.where(inside_rows, tf.expand_dims((box.right - box.left) * values, 1), 0)
     offset = positions(width * values) - tf.expand_dims(box.left * values, 1)  # [B, W * C]
-    # [B, 1, H, W * C]: the same in every plane.
-    inside = _below(
-        tf.reshape(offset, [-1, 1, 1, width * values]), tf.reshape(length, [-1, 1, height, 1])
-    )
-    mixed = tf.where(inside, tf.reshape(x_partner, rows), tf.reshape(x, rows))
+    return replace(_below(offset[:, tf.newaxis], length[:, :, tf.newaxis]), x, x_partner)
+
+
+def replace(inside: tf.Tensor, x: tf.Tensor, x_partner: tf.Tensor) -> tf.Tensor:
+    """`x_partner` where `inside`, `[B, H, W * C]`, is true, in every plane; otherwise `x`."""
+    planes, height, width, values = canvas(x)
+    # Rows of W * C values: a compiled loop over the channels alone is too short to vectorize.
+    rows = [-1, planes, height, width * values]
+    mixed = tf.where(inside[:, tf.newaxis], tf.reshape(x_partner, rows), tf.reshape(x, rows))
     return reshape_like(mixed, x)
 
 
