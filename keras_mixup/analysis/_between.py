@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from keras_mixup import _arguments
-from keras_mixup._arguments import fail
 from keras_mixup.analysis import _report
 from keras_mixup.analysis._classifier import Classifier
 from keras_mixup.analysis._data import class_ids, examples, floating, named
@@ -132,10 +131,7 @@ def in_between(
     inputs = floating(inputs)
     pairs = _arguments.integer("pairs", pairs, low=1)
     batch_size = min(_arguments.integer("batch_size", batch_size, low=1), pairs)
-    if label not in ("mixed", "predicted"):
-        fail(
-            ValueError, '`label` must be "mixed" or "predicted".', "Pass one of them.", label=label
-        )
+    _arguments.one_of("label", label, ("mixed", "predicted"))
 
     first, second = _random_pairs(len(inputs), pairs, _arguments.seed("seed", seed))
     calls = len(models) * len(_LAM) * 2 * math.ceil(pairs / batch_size) + len(models)
