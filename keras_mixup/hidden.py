@@ -11,7 +11,7 @@ as a dictionary of the inputs and a plan:
         "mix_row": int32 [B], the row of the example when partners were drawn,
     }
 
-`MixedModel`, which `Mix.wrap` returns, mixes according to that plan during training. Everything
+`MixedModel`, which `Mix.wrap` returns, mixes inputs that come with such a plan. Everything
 here is made of `keras.ops`, and works with TensorFlow, JAX and PyTorch.
 """
 
@@ -274,9 +274,9 @@ class MixedModel(keras.Model):
     other; `model` itself is not changed. It can be trained, evaluated, saved and loaded like any
     Keras model.
 
-    It accepts the batches of the mix's pipeline, and plain inputs, such as validation data. It
-    mixes only in training. In evaluation and prediction, for plain inputs, and where lam is 1, it
-    computes what `model` computes, bit for bit.
+    It accepts the batches of the mix's pipeline, whose labels are mixed, and plain inputs, such as
+    validation data. It mixes the former, also in evaluation and prediction, and never the latter.
+    For plain inputs, and where lam is 1, it computes what `model` computes, bit for bit.
 
     A batch may be divided among devices as long as every example stays with its partner. If a
     partner is missing, as under `MirroredStrategy` or after `rebatch`, TensorFlow outside XLA
@@ -324,8 +324,6 @@ class MixedModel(keras.Model):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not _has_plan(inputs):
             return self.model(inputs, training=training)
-        if not training:
-            return self.model(inputs["x"], training=training)
         indices = {key: index for index, key in enumerate(self.points)}
         mixing = _Mixing(indices, inputs)
         x = inputs["x"]
