@@ -57,7 +57,9 @@ class _Mixing:
     def __init__(self, indices: Mapping[str, int], plan: Mapping[str, Any]) -> None:
         self._indices = indices
         self._reached: set[str] = set()
-        lam, self._layer, partner, row = (ops.convert_to_tensor(plan[name]) for name in _PLAN)
+        lam, *indexes = (ops.convert_to_tensor(plan[name]) for name in _PLAN)
+        # Where Keras builds a model by calling it with placeholders, all of them are floats.
+        self._layer, partner, row = (ops.cast(index, "int32") for index in indexes)
         # A replica may hold a part of the batch, and a device several whole batches. What does not
         # change is the distance to the partner.
         size = ops.shape(row)[0]
