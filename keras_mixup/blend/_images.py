@@ -84,8 +84,9 @@ def share_of(kept: tf.Tensor, count: Size) -> tf.Tensor:
     """`kept / count` as float32, exact where all or none of them are kept."""
     # In float64, because graphs divide by a constant by multiplying with its reciprocal: in float32
     # 41 (1 / 41) is not 1, and 1 - share can be negative.
-    ratio = tf.cast(kept, tf.float64) / tf.cast(tf.maximum(count, 1), tf.float64)
-    return tf.cast(ratio, tf.float32)
+    known = isinstance(count, int)
+    whole = float(max(count, 1)) if known else tf.cast(tf.maximum(count, 1), tf.float64)
+    return tf.cast(tf.cast(kept, tf.float64) / whole, tf.float32)
 
 
 def within(start: tf.Tensor, stop: tf.Tensor, size: Size) -> tf.Tensor:
