@@ -553,3 +553,12 @@ def test_labels_of_the_shape_of_a_spectrogram(frequencies):
         dataset_of(element).apply(specmix())
     dataset_of((spec(None, 7, 5), spec(None, 7, 5, 1))).apply(specmix())
     dataset_of((spec(None, 7, 5), spec(None, 7, 6))).apply(specmix())
+
+
+@pytest.mark.parametrize("recipe", [mixup, cutmix])
+def test_uint16_does_not_fit_in_float16(recipe):
+    """65,535 would be inf."""
+    x, y = np.full((4, 5, 5, 3), 65535, "uint16"), np.zeros((4, 2), "float32")
+    with pytest.raises(ValueError, match="Received: "):
+        recipe(dtype="float16")(x, y)
+    assert np.isfinite(recipe(dtype="float32")(x, y)[0]).all()
