@@ -275,22 +275,27 @@ def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
     return IdRange((low >= 0) & (high <= largest), low, high)
 
 
-def assert_one_batch_size(leaves: Sequence[tf.Tensor]) -> None:
-    """Raise an `InvalidArgumentError` at run time if batch sizes differ."""
-    _assert_agree(_sizes(leaves))
+def of_one_batch_size(mixed: list[tf.Tensor], others: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """`mixed`, with an `InvalidArgumentError` at run time if `others` have another batch size."""
+    check = _assert_agree(_sizes([*mixed[:1], *others]))
+    if check is None:
+        return mixed
+    with tf.control_dependencies([check]):  # before the program fails with another message
+        return tf.nest.map_structure(tf.identity, mixed)
 
 
-def _assert_agree(sizes: Sizes | None) -> None:
-    if sizes is not None:
-        tf.raw_ops.Assert(
-            condition=sizes.agree,
-            data=[
-                "All tensors of an element must share one leading batch axis. "
-                "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
-                sizes.sizes,
-            ],
-            summarize=100,
-        )
+def _assert_agree(sizes: Sizes | None) -> tf.Operation | None:
+    if sizes is None:
+        return None
+    return tf.raw_ops.Assert(
+        condition=sizes.agree,
+        data=[
+            "All tensors of an element must share one leading batch axis. "
+            "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
+            sizes.sizes,
+        ],
+        summarize=100,
+    )
 
 
 def assert_allowed(found: Found, fields: Sequence[Field]) -> None:

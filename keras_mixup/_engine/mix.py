@@ -16,7 +16,7 @@ from keras_mixup._boxes import FORMATS
 from keras_mixup._config import Configurable, argument
 from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
 from keras_mixup._engine.element import Layout, layout_of
-from keras_mixup._engine.fields import assert_allowed, assert_one_batch_size
+from keras_mixup._engine.fields import assert_allowed, of_one_batch_size
 from keras_mixup._engine.labels import check_num_classes
 from keras_mixup._engine.methods import Blended, Drawing, Method
 from keras_mixup._engine.program import compiled_program, program
@@ -331,7 +331,7 @@ class Mix(Configurable):
         supported = all(method.blend.supports_jit for method in self.method.blended)
         make = compiled_program if compiled and supported and layout.static else program
         first, second = layout.halves(element)
-        assert_one_batch_size(first[:1] + layout.others(element))
+        first = of_one_batch_size(first, layout.others(element))
         mixed, found = make(self.method.applied(), layout.mixed)(first, second, plan)
         assert_allowed(found, layout.mixed)
         return self.method.deliver(layout.rebuild(element, mixed, self.method.rows), plan)
