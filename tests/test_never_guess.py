@@ -515,7 +515,7 @@ def test_leaves_of_different_and_unknown_batch_size(use, sizes):
     """A single row would be broadcast, and an index out of range be clamped by compiled code."""
     signature = (spec(None, 2), spec(None, 3))
     dataset = unknown(signature, (floats(sizes[0], 2), floats(sizes[1], 3)))
-    with pytest.raises(INVALID):
+    with pytest.raises(INVALID, match="one leading batch axis"):
         head(getattr(dataset, use)(mixup(1.0, seed=0)))
 
 
@@ -523,7 +523,7 @@ def test_leaves_of_different_and_unknown_batch_size(use, sizes):
 def test_halves_of_different_and_unknown_batch_size(recipe):
     half = (spec(None, 6, 5, 3), spec(None, dtype="int64"))
     pair = tuple((floats(size, 6, 5, 3), np.zeros(size, "int64")) for size in (4, 1))
-    with pytest.raises(INVALID):
+    with pytest.raises(INVALID, match="one leading batch axis"):
         head(unknown((half, half), pair).apply(recipe(num_classes=3)))
 
 
@@ -532,7 +532,7 @@ def test_halves_that_would_be_broadcast():
     half = (ANY_IMAGE, spec(None, dtype="int64"))
     ids = np.zeros(4, "int64")
     pair = ((floats(4, 6, 5, 3), ids), (floats(4, 1, 1, 3), ids))
-    with pytest.raises(INVALID):
+    with pytest.raises(INVALID, match="same shape"):
         head(unknown((half, half), pair).apply(mixup(num_classes=3)))
 
 
@@ -559,6 +559,6 @@ def test_labels_of_the_shape_of_a_spectrogram(frequencies):
 def test_uint16_does_not_fit_in_float16(recipe):
     """65,535 would be inf."""
     x, y = np.full((4, 5, 5, 3), 65535, "uint16"), np.zeros((4, 2), "float32")
-    with pytest.raises(ValueError, match="Received: "):
+    with pytest.raises(ValueError, match="Choose an output dtype"):
         recipe(dtype="float16")(x, y)
     assert np.isfinite(recipe(dtype="float32")(x, y)[0]).all()

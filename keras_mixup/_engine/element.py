@@ -53,22 +53,35 @@ class Layout:
     def halves(self, element: Element) -> tuple[list[Any], list[Any] | None]:
         """The mixed leaves of the element, or those of both halves of a pair."""
         if not self.paired:
-            return self._mixed_leaves(element), None
-        return self._mixed_leaves(element[0]), self._mixed_leaves(element[1])
+            return _mixed_leaves(element, self.fields), None
+        first, second = (_mixed_leaves(half, self.fields) for half in element)
+        return first, second
 
-    def others(self, element: Element) -> list[tf.Tensor]:
-        """The tensors of the leaves that are not mixed."""
-        return [
-            tensor
-            for half in (element if self.paired else (element,))
-            for (_, leaf), field in zip(leaves(half), self.fields)
-            if field is None and not is_none(leaf)
-            for tensor in tf.nest.flatten(leaf)
-        ]
+    def checked(self, element: Element) -> Element:
+        """Return `element`, with an `InvalidArgumentError` at run time if its batch sizes differ.
 
-    def _mixed_leaves(self, single: Element) -> list[Any]:
-        found = zip(leaves(single), self.fields)
-        return [leaf for (_, leaf), field in found if field is not None]
+        The first tensor waits for the check. All draws depend on its size, so that nothing fails
+        before with a less helpful message.
+        """
+        if self.batch_size is not None:
+            return element  # compared when the dataset was built
+        first, *others = tf.nest.flatten(element)
+        tensors = [first, *(tensor for tensor in others if tensor is not None)]
+        sizes = tf.stack([tf.shape(tensor)[0] for tensor in tensors])
+        check = tf.raw_ops.Assert(
+            condition=tf.reduce_all(sizes == sizes[0]),
+            data=[
+                "All tensors of an element must share one leading batch axis. "
+                "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
+                sizes,
+            ],
+            summarize=100,
+        )
+        if check is None:
+            return element  # it ran at once
+        with tf.control_dependencies([check]):
+            first = tf.identity(first)
+        return tf.nest.pack_sequence_as(element, [first, *others])
 
     def rebuild(self, element: Element, mixed: list[Any], rows: int) -> Element:
         """Return the structure of the element, or of the first half of a pair, with mixed leaves.
@@ -88,6 +101,10 @@ class Layout:
 
         values = [value(leaf, field) for (_, leaf), field in zip(leaves(single), self.fields)]
         return fill(single, iter(values))
+
+
+def _mixed_leaves(single: Element, fields: Sequence[Field | None]) -> list[Any]:
+    return [leaf for (_, leaf), field in zip(leaves(single), fields) if field is not None]
 
 
 def layout_of(element: Element, mix: Mix) -> Layout:
@@ -152,13 +169,7 @@ def layout_of(element: Element, mix: Mix) -> Layout:
         for _, leaf in leaves(part)
     ]
     fields = (*inputs, *labels, *weight_fields)
-    mixed = [
-        tensor
-        for half in halves
-        for (_, leaf), field in zip(leaves(half), fields)
-        if field is not None
-        for tensor in tf.nest.flatten(leaf)
-    ]
+    mixed = tf.nest.flatten([_mixed_leaves(half, fields) for half in halves])
     return Layout(
         paired=paired,
         fields=fields,

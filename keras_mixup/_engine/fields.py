@@ -44,28 +44,6 @@ class IdRange(NamedTuple):
     high: tf.Tensor
 
 
-class Sizes(NamedTuple):
-    """The batch sizes of all leaves, int32 `[leaves]`, and whether they agree."""
-
-    agree: tf.Tensor
-    sizes: tf.Tensor
-
-
-class Found(NamedTuple):
-    """Properties of the values of an element that must be checked.
-
-    They are computed together with the mixture, where they cost next to nothing, and asserted
-    outside of it, because XLA drops assertions.
-
-    Attributes:
-        sizes: the batch sizes, or None if they are known to agree.
-        ids: the range of every leaf of class ids.
-    """
-
-    sizes: Sizes | None
-    ids: list[IdRange]
-
-
 class Field(abc.ABC):
     """One leaf of an element.
 
@@ -248,23 +226,18 @@ def restored(batch: Batch, leaves: Sequence[Any], fields: Sequence[Field]) -> li
     ]
 
 
-def found_in(halves: Sequence[Sequence[Any]], fields: Sequence[Field]) -> Found:
-    """The properties to check, for the leaves of an element or of both elements of a pair."""
-    ids = [
+def id_ranges(halves: Sequence[Sequence[Any]], fields: Sequence[Field]) -> list[IdRange]:
+    """The ranges of all leaves of class ids, of an element or of both elements of a pair.
+
+    They are computed together with the mixture, where they cost next to nothing, and asserted
+    outside of it, because XLA drops assertions.
+    """
+    return [
         _id_range(leaf, field.classes)
         for half in halves
         for leaf, field in zip(half, fields)
         if field.classes is not None
     ]
-    return Found(_sizes(tf.nest.flatten(halves)), ids)
-
-
-def _sizes(leaves: Sequence[tf.Tensor]) -> Sizes | None:
-    static = {leaf.shape[0] for leaf in leaves}
-    if len(leaves) == 1 or (len(static) == 1 and None not in static):
-        return None
-    sizes = tf.stack([tf.shape(leaf)[0] for leaf in leaves])
-    return Sizes(tf.reduce_all(sizes == sizes[0]), sizes)
 
 
 def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
@@ -275,38 +248,14 @@ def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
     return IdRange((low >= 0) & (high <= largest), low, high)
 
 
-def of_one_batch_size(mixed: list[tf.Tensor], others: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """`mixed`, with an `InvalidArgumentError` at run time if `others` have another batch size."""
-    check = _assert_agree(_sizes([*mixed[:1], *others]))
-    if check is None:
-        return mixed
-    with tf.control_dependencies([check]):  # before the program fails with another message
-        return tf.nest.map_structure(tf.identity, mixed)
-
-
-def _assert_agree(sizes: Sizes | None) -> tf.Operation | None:
-    if sizes is None:
-        return None
-    return tf.raw_ops.Assert(
-        condition=sizes.agree,
-        data=[
-            "All tensors of an element must share one leading batch axis. "
-            "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
-            sizes.sizes,
-        ],
-        summarize=100,
-    )
-
-
-def assert_allowed(found: Found, fields: Sequence[Field]) -> None:
-    """Raise an `InvalidArgumentError` at run time if batch sizes differ or ids are out of range.
+def assert_allowed(ranges: Sequence[IdRange], fields: Sequence[Field]) -> None:
+    """Raise an `InvalidArgumentError` at run time if ids are out of range.
 
     This uses the raw op, because tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline
     more than the whole check.
     """
-    _assert_agree(found.sizes)
     classes = [field.classes for field in fields if field.classes is not None]
-    for ids, num_classes in zip(found.ids, itertools.cycle(classes)):
+    for ids, num_classes in zip(ranges, itertools.cycle(classes)):
         tf.raw_ops.Assert(
             condition=ids.allowed,
             data=[

@@ -16,7 +16,7 @@ from keras_mixup._boxes import FORMATS
 from keras_mixup._config import Configurable, argument
 from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
 from keras_mixup._engine.element import Layout, layout_of
-from keras_mixup._engine.fields import assert_allowed, of_one_batch_size
+from keras_mixup._engine.fields import assert_allowed
 from keras_mixup._engine.labels import check_num_classes
 from keras_mixup._engine.methods import Blended, Drawing, Method
 from keras_mixup._engine.program import compiled_program, program
@@ -153,6 +153,7 @@ class Mix(Configurable):
             )
         element = as_tensors(element)
         layout = layout_of(element, self)
+        element = layout.checked(element)
         if self.seed is None:
             # This follows a global seed. With one, a mapped function draws the same numbers in
             # every epoch, and the contents of the batch tell the epochs apart.
@@ -310,6 +311,7 @@ class Mix(Configurable):
 
         def mix(number: tuple[tf.Tensor, tf.Tensor], element: Element) -> Element:
             index, salt = number
+            element = layout.checked(element)
             # Datasets that are created inside a function all start at 0; their contents differ.
             salt += self._fingerprint(element, layout) if nested else 0
             seed = batch_seed(tf.bitwise.bitwise_xor(self._key, tf.bitcast(salt, tf.uint64)), index)
@@ -331,7 +333,6 @@ class Mix(Configurable):
         supported = all(method.blend.supports_jit for method in self.method.blended)
         make = compiled_program if compiled and supported and layout.static else program
         first, second = layout.halves(element)
-        first = of_one_batch_size(first, layout.others(element))
-        mixed, found = make(self.method.applied(), layout.mixed)(first, second, plan)
-        assert_allowed(found, layout.mixed)
+        mixed, ranges = make(self.method.applied(), layout.mixed)(first, second, plan)
+        assert_allowed(ranges, layout.mixed)
         return self.method.deliver(layout.rebuild(element, mixed, self.method.rows), plan)

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from keras_mixup._engine.fields import Batch, Field, Found, canonical, found_in, restored
+from keras_mixup._engine.fields import Batch, Field, IdRange, canonical, id_ranges, restored
 from keras_mixup._engine.methods import Method
 
-# (leaves of the first, of the second or None, plan) -> (mixed leaves, what to check)
-Program: TypeAlias = Callable[[list[Any], "list[Any] | None", Any], tuple[list[Any], Found]]
+# (leaves of the first, of the second or None, plan) -> (mixed leaves, ranges of class ids)
+Program: TypeAlias = Callable[[list[Any], "list[Any] | None", Any], tuple[list[Any], list[IdRange]]]
 
 
 def program(method: Method, fields: tuple[Field, ...]) -> Program:
@@ -21,18 +21,18 @@ def program(method: Method, fields: tuple[Field, ...]) -> Program:
     def mix(first: list[Any], second: list[Any] | None, plan: Any) -> Any:
         batch = canonical(first, fields)
         if second is None:
-            found = found_in([first], fields)
+            ranges = id_ranges([first], fields)
             partner = method.partner(plan)
             batch_partner = tf.nest.map_structure(lambda leaf: tf.gather(leaf, partner), batch)
         else:
-            found = found_in([first, second], fields)
+            ranges = id_ranges([first, second], fields)
             batch_partner = canonical(second, fields)
         checks = [] if second is None else _assert_alike(batch, batch_partner)
         checks += _assert_one_size(batch, batch_partner, method)
         # Checked before anything else fails with a less helpful message.
         with tf.control_dependencies([check for check in checks if check is not None]):
             mixed = method.mix(batch, batch_partner, plan)
-        return restored(mixed, first, fields), found
+        return restored(mixed, first, fields), ranges
 
     return mix
 
