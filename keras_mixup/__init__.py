@@ -23,9 +23,9 @@ from keras_mixup import (
 )
 from keras_mixup._class_weights import class_weights
 from keras_mixup._engine.choose import WithClean, choose, in_model
-from keras_mixup._engine.methods import ChoicePlan, InModelPlan, Plan
 from keras_mixup._engine.mix import Mix
-from keras_mixup.hidden import MixPoint
+from keras_mixup._engine.plans import ChoicePlan, InModelPlan, Plan
+from keras_mixup._mix_point import MixPoint
 from keras_mixup.pairs import nearest_neighbors, neighbor_pairs, shuffled_pairs
 from keras_mixup.recipes import *  # noqa: F403
 

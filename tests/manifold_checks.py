@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import MixPoint, in_model, manifold_mixup, mixup
-from keras_mixup.hidden import with_plan
+from keras_mixup._mix_point import with_plan
 
 L = keras.layers
 COUNT, CLASSES = 8, 3

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup._engine.classes import is_nested, numbers_of_classes
 from keras_mixup._engine.fields import Field
+from keras_mixup._engine.grid import Grid
 from keras_mixup._engine.labels import (
-    Grid,
     boxes_field,
     check_boxes,
     check_one_size,
     input_field,
-    is_nested,
     label_field,
-    numbers_of_classes,
     weight_field,
 )
 from keras_mixup._engine.methods import NO_PAIRS
-from keras_mixup._engine.structure import fill, is_boxes, is_none, leaves, named
+from keras_mixup._engine.pair import is_pair
+from keras_mixup._engine.structure import fill, is_boxes, is_dense, is_none, leaves, named
 from keras_mixup._types import Element
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def layout_of(element: Element, mix: Mix) -> Layout:
     Raises:
         ValueError, TypeError: if the element cannot be mixed; see the messages.
     """
-    paired = _is_pair(element, mix)
+    pairings = [method.pairing for method in mix.method.blended if method.pairing is not None]
+    paired = is_pair(element, pairings, mix.data_format)
     points = mix.method.points
     if paired and points:
         _arguments.fail(ValueError, NO_PAIRS, "Use ds.batch(n).", element=element)
@@ -245,91 +246,6 @@ def _check_label_share(labels: Sequence[Field | None], mix: Mix) -> None:
             )
 
 
-def _is_pair(element: Element, mix: Mix) -> bool:
-    """Whether the element is a pair `(first, second)`, by the pairing or by its structure."""
-    pairings = [method.pairing for method in mix.method.blended if method.pairing is not None]
-    halves_agree = _halves_agree(element, mix)
-    if any(pairing.zipped for pairing in pairings):
-        if not all(pairing.zipped for pairing in pairings) or halves_agree != "alike":
-            _arguments.fail(
-                ValueError,
-                "pairing.Zipped() needs a dataset of pairs (first, second) with the same "
-                "structure, dtypes and shapes, and no other pairing in the same mix.",
-                "Create pairs with shuffled_pairs or tf.data.Dataset.zip((one, two)).",
-                element=element,
-            )
-        return True
-    if pairings or halves_agree is None:
-        return False
-    if halves_agree == "alike but for sizes":
-        _arguments.fail(
-            ValueError,
-            "This could be a pair of examples (first, second), but they differ in size or dtype.",
-            "Resize, pad or cast them to be alike. If this is a single element with two inputs and "
-            "two outputs, pass pairing=pairing.Rotation().",
-            element=element,
-        )
-    first = [leaf for _, leaf in leaves(element[0])]
-    if all(_alike(leaf, first[0]) for leaf in first):
-        _arguments.fail(
-            ValueError,
-            "This could be a pair of examples ((x, y), (x, y)), or a single element with two "
-            "inputs and two outputs ((x, x), (y, y)).",
-            "Pass pairing=pairing.Zipped() for pairs, or pairing=pairing.Rotation() for a single "
-            "element.",
-            element=element,
-        )
-    return True
-
-
-def _halves_agree(element: Element, mix: Mix) -> str | None:
-    """How two tuples `(x, y)` or `(x, y, w)` agree; None if the element is not two such tuples."""
-    if len(element) != 2 or not all(isinstance(half, tuple) for half in element):
-        return None
-    if len(element[0]) not in (2, 3):
-        return None
-    first, second = (list(leaves(half)) for half in element)
-    if [path for path, _ in first] != [path for path, _ in second]:
-        return None
-    pairs = [(one, other) for (_, one), (_, other) in zip(first, second)]
-    if all(_alike(*pair) for pair in pairs):
-        return "alike"
-    first_channels = mix.data_format == "channels_first"
-    sizes = all(_alike_but_for_size(*pair, first_channels) for pair in pairs)
-    return "alike but for sizes" if sizes else None
-
-
-def _alike(a: Any, b: Any) -> bool:
-    if not (_is_dense(a) and _is_dense(b)):
-        if is_boxes(a) and is_boxes(b):
-            return set(a) == set(b) and all(_alike(a[key], b[key]) for key in a)
-        return type(a) is type(b)
-    return a.dtype == b.dtype and a.shape[1:].is_compatible_with(b.shape[1:])
-
-
-def _alike_but_for_size(a: Any, b: Any, channels_first: bool) -> bool:
-    """Whether leaves agree except for the size of images, the length of sequences, or padding.
-
-    Or except for the dtype of images, or of floats: what `to_categorical` returns is float64.
-    """
-    if _alike(a, b):
-        return True
-    if is_boxes(a) and is_boxes(b):
-        return set(a) == set(b) and all(a[key].dtype == b[key].dtype for key in a)
-    if not (_is_dense(a) and _is_dense(b)) or a.shape.rank != b.shape.rank:
-        return False
-    if a.shape.rank < 3:
-        floats = a.dtype.is_floating and b.dtype.is_floating
-        return floats and a.shape[1:].is_compatible_with(b.shape[1:])
-    if channels_first and a.shape.rank > 3:
-        return a.shape[1:-2].is_compatible_with(b.shape[1:-2])
-    return a.shape[-1:].is_compatible_with(b.shape[-1:])
-
-
-def _is_dense(leaf: Any) -> bool:
-    return isinstance(leaf, (tf.Tensor, tf.TensorSpec))
-
-
 def _check_tuple(element: Any) -> None:
     rule = "A dataset element must be a batched (x, y) or (x, y, sample_weight)."
     if not isinstance(element, tuple) or len(element) not in (2, 3):
@@ -357,7 +273,7 @@ def _check_leaf(path: str, leaf: Any) -> None:
             "Remove the entry, or replace it by numbers.",
             entry=path,
         )
-    if not _is_dense(leaf):
+    if not is_dense(leaf):
         _arguments.fail(
             TypeError,
             "Only dense tensors can be mixed.",

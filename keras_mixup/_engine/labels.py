@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup._engine.classes import is_nested
 from keras_mixup._engine.fields import (
     BoundingBoxes,
     ClassIds,
@@ -19,7 +19,8 @@ from keras_mixup._engine.fields import (
     PlaceIds,
     Places,
 )
-from keras_mixup._engine.structure import children, is_boxes, leaves
+from keras_mixup._engine.grid import Fit, Grid
+from keras_mixup._engine.structure import is_boxes
 
 _FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
 _IDS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
@@ -28,87 +29,6 @@ _IMAGES = {
     "channels_last": "[B, H, W, C], and videos [B, T, H, W, C]",
     "channels_first": "[B, C, H, W], and videos [B, C, T, H, W] or [B, T, C, H, W]",
 }
-
-
-class Fit(NamedTuple):
-    """A way in which a leaf has one value per place of an input.
-
-    Attributes:
-        axis: axis of the channels or classes, counted from the end.
-        has_axis: whether the leaf has that axis.
-    """
-
-    axis: int
-    has_axis: bool
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The grid of places of the inputs, and where its axes are.
-
-    Attributes:
-        kind: the grid whose places a blend copies: "image", "spectrogram", or None for no copying.
-        data_format: where the channels of an image are.
-    """
-
-    kind: Literal["image", "spectrogram"] | None
-    data_format: str
-
-    def axes(self, rank: int) -> tuple[int, ...]:
-        """The possible channel axes of a tensor of the given rank, counted from the end."""
-        if self.data_format == "channels_last":
-            return (-1,) if rank >= 3 else ()
-        # Videos are [B, T, C, H, W] or [B, C, T, H, W].
-        return {3: (-3,), 4: (-3,), 5: (-3, -4)}.get(rank, ())
-
-    def size(self, image: tf.TensorShape) -> tf.TensorShape:
-        """The height and width, or the numbers of times and frequencies."""
-        if self.kind == "spectrogram":
-            return image[1:3]
-        return image[-2:] if self.data_format == "channels_first" else image[-3:-1]
-
-    def fits(self, leaf: tf.TensorShape, images: Sequence[tf.TensorShape]) -> set[Fit]:
-        """All the ways in which a leaf can have one value per place of some input."""
-        found = set()
-        for image in images:
-            for axis in self.axes(image.rank):
-                places = self._places(image, axis)
-                if leaf.is_compatible_with(places):
-                    found.add(Fit(axis, False))
-                if leaf.rank == places.rank + 1 and _without(leaf, axis).is_compatible_with(places):
-                    found.add(Fit(axis, True))
-        return found
-
-    def _places(self, image: tf.TensorShape, axis: int) -> tf.TensorShape:
-        """The shape of an input without its channels; [B, T, F] has none."""
-        has_channels = image.rank > 3 and self.kind != "spectrogram"
-        return _without(image, axis) if has_channels else image[:3]
-
-    def lacks_last(self, fit: Fit) -> bool:
-        """Whether a leaf lacks the last axis of the canonical form, [B, ..., H, W, C]."""
-        return self.kind is not None and fit != (-1, True)
-
-
-def _without(shape: tf.TensorShape, axis: int) -> tf.TensorShape:
-    axis += shape.rank
-    return shape[:axis].concatenate(shape[axis + 1 :])
-
-
-def check_num_classes(name: str, num_classes: Any) -> Any:
-    """`num_classes` as Python ints: None, an integer >= 1, or a dict / tuple / list of these."""
-    if num_classes is None:
-        return None
-    if isinstance(num_classes, Mapping):
-        return {key: check_num_classes(name, value) for key, value in num_classes.items()}
-    if isinstance(num_classes, (tuple, list)):
-        return tuple(check_num_classes(name, value) for value in num_classes)
-    number = _arguments.integer(name, num_classes, low=1)
-    if number >= 2**31:
-        rule = f"`{name}` must fit in 32 bits."
-        _arguments.fail(
-            ValueError, rule, "Check the number; no soft label is that wide.", **{name: number}
-        )
-    return number
 
 
 def input_field(path: str, leaf: Any, blends: Sequence[Any], grid: Grid) -> Field:
@@ -423,31 +343,3 @@ def boxes_field(leaf: Any, blends: Sequence[Any], box_format: str | None) -> Fie
             )
         return BoundingBoxes(box_format)
     return BoundingBoxes(None)
-
-
-def numbers_of_classes(num_classes: Any, y: Any) -> list[int | None]:
-    """The `num_classes` of every leaf of y, in order, from one number or a structure like y."""
-    if not is_nested(num_classes):
-        return [num_classes for _ in leaves(y)]
-    ours = children(y)
-    branches = None
-    if ours is not None and isinstance(num_classes, Mapping):
-        theirs = {str(key): part for key, part in num_classes.items()}
-        if set(theirs) == {name for name, _ in ours}:
-            branches = [(theirs[name], child) for name, child in ours]
-    elif ours is not None and not isinstance(y, Mapping) and len(num_classes) == len(ours):
-        branches = [(part, child) for part, (_, child) in zip(num_classes, ours)]
-    if branches is None:
-        _arguments.fail(
-            ValueError,
-            "`num_classes` must be a single number or have the structure of y.",
-            "Pass a number for every output, or None for outputs that are not class ids.",
-            num_classes=num_classes,
-            y=y,
-        )
-    return [n for part, child in branches for n in numbers_of_classes(part, child)]
-
-
-def is_nested(value: Any) -> bool:
-    """Whether a value is a dictionary, tuple or list."""
-    return isinstance(value, (Mapping, tuple, list))

@@ -12,118 +12,23 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._config import Configurable, argument
 from keras_mixup._engine.fields import Batch, image_size
+from keras_mixup._engine.plans import ChoicePlan, Drawing, InModelPlan, Plan, checked
 from keras_mixup._engine.structure import like
 from keras_mixup._interpolate import interpolate
+from keras_mixup._mix_point import with_plan
 from keras_mixup._random import fraction, index, random_bits, split
-from keras_mixup._types import Element, Nest, Seed, Size
+from keras_mixup._types import Element, Seed
 from keras_mixup.blend import BITS, Blend, Identity, Linear, as_blend
 from keras_mixup.coefficient import Beta, Coefficient, Constant, as_coefficient
-from keras_mixup.hidden import with_plan
 from keras_mixup.label_share import LabelShare, as_label_share
 from keras_mixup.pairing import Pairing, Rotation, as_pairing
-
-
-class Plan(NamedTuple):
-    """Everything random about one mixed batch.
-
-    Attributes:
-        partner: int32 `[B]`; `partner[i]` is mixed into example `i`. `()` for pairs, which already
-            contain the partners.
-        lam: float32 `[B]`, the share of the original that the blend aims for.
-        seed: int32 `[B, 8]`, random bits for the blend's own draws; `()` if it draws nothing.
-
-    Example:
-        >>> plan = Plan(partner=[1, 0], lam=[0.75, 0.5])
-        >>> x, y = mixup(num_classes=2).apply_plan((np.float32([[0], [8]]), np.arange(2)), plan)
-        >>> x.numpy().tolist(), y.numpy().tolist()
-        ([[2.0], [4.0]], [[0.75, 0.25], [0.5, 0.5]])
-    """
-
-    partner: Any
-    lam: Any
-    seed: Any = ()
-
-
-class ChoicePlan(NamedTuple):
-    """Everything random about one batch of a choice.
-
-    Attributes:
-        chosen: int32 `[B]`, the index of the mix applied to each example.
-        plans: the plan of every mix.
-    """
-
-    chosen: Any
-    plans: tuple[Any, ...]
-
-
-class InModelPlan(NamedTuple):
-    """Everything random about one batch that a model mixes.
-
-    Attributes:
-        partner: int32 `[B]`, as in a `Plan`.
-        lam: float32 `[B]`, as in a `Plan`.
-        layer: int32 `[B]`, the index of the layer after which an example is mixed.
-    """
-
-    partner: Any
-    lam: Any
-    layer: Any
-
-
-class Drawing(NamedTuple):
-    """What a plan is drawn for.
-
-    Attributes:
-        size: size of the batch.
-        y: labels of the batch, as the dataset yields them.
-        step: number of batches before this one, an int64 scalar.
-        paired: whether the batch already contains the partners.
-    """
-
-    size: Size
-    y: Nest
-    step: Any
-    paired: bool
-
-
-def _checked(plan: Any, kind: type[Any], size: int | None, optional: Sequence[str] = ()) -> Any:
-    """Convert `plan` to tensors; a plan made by hand may contain lists and arrays.
-
-    Args:
-        plan: the plan that was passed to `apply_plan`.
-        kind: the type that the plan must have.
-        size: size of the batch, if it is known.
-        optional: names of the fields that may be `()`.
-    """
-    if not isinstance(plan, kind):
-        _arguments.fail(
-            TypeError,
-            f"The plan for this mix must be of type `{kind.__name__}`.",
-            "Pass what `draw_plan` returns for the same mix, or create a plan by hand.",
-            plan=plan,
-        )
-    tensors = {}
-    for name, value in plan._asdict().items():
-        if name == "plans" or (isinstance(value, tuple) and value == () and name in optional):
-            continue
-        dtype = tf.float32 if name == "lam" else tf.int32
-        tensors[name] = tf.convert_to_tensor(value, dtype)
-        shape = [size, BITS] if name == "seed" else [size]
-        if not tensors[name].shape.is_compatible_with(shape):
-            _arguments.fail(
-                ValueError,
-                f"`{name}` of a plan must be {dtype.name} of shape {shape}.",
-                "Create the plan for this batch.",
-                **{name: value},
-            )
-    return plan._replace(**tensors)
 
 
 class Method(Configurable, abc.ABC):
@@ -194,7 +99,7 @@ class Blended(Method):
 
     def checked(self, plan: Any, size: int | None, paired: bool) -> Plan:
         optional = {"partner": paired, "seed": not self.blend.draws}
-        return _checked(plan, Plan, size, [name for name in optional if optional[name]])
+        return checked(plan, Plan, size, [name for name in optional if optional[name]])
 
     def partner(self, plan: Plan) -> tf.Tensor:
         return plan.partner
@@ -291,7 +196,7 @@ class Choice(Method):
         return ChoicePlan(tf.broadcast_to(chosen, [drawing.size]), plans)
 
     def checked(self, plan: Any, size: int | None, paired: bool) -> ChoicePlan:
-        plan = _checked(plan, ChoicePlan, size)
+        plan = checked(plan, ChoicePlan, size)
         if len(plan.plans) != len(self.methods):
             _arguments.fail(
                 ValueError,
@@ -436,7 +341,7 @@ class InModel(Method):
         return InModelPlan(partner, lam, tf.broadcast_to(layer, [drawing.size]))
 
     def checked(self, plan: Any, size: int | None, paired: bool) -> InModelPlan:
-        return _checked(plan, InModelPlan, size)
+        return checked(plan, InModelPlan, size)
 
     def partner(self, plan: InModelPlan) -> tf.Tensor:
         return plan.partner

@@ -14,11 +14,12 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._boxes import FORMATS
 from keras_mixup._config import Configurable, argument
+from keras_mixup._engine.classes import check_num_classes
 from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
 from keras_mixup._engine.element import Layout, layout_of
 from keras_mixup._engine.fields import assert_allowed
-from keras_mixup._engine.labels import check_num_classes
-from keras_mixup._engine.methods import Blended, Drawing, Method
+from keras_mixup._engine.methods import Blended, Method
+from keras_mixup._engine.plans import Drawing
 from keras_mixup._engine.program import compiled_program, program
 from keras_mixup._engine.tensors import as_tensors, fingerprint
 from keras_mixup._random import batch_seed

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import tensorflow as tf
+
 _BOX_KEYS = ({"boxes", "labels"}, {"boxes", "classes"})
 
 
@@ -23,6 +25,11 @@ def is_boxes(value: Any) -> bool:
 def is_none(value: Any) -> bool:
     """Whether a value is None, or stands for None in the spec of an element."""
     return value is None or type(value).__name__ == "NoneTensorSpec"
+
+
+def is_dense(value: Any) -> bool:
+    """Whether `value` is a dense tensor, or the spec of one."""
+    return isinstance(value, (tf.Tensor, tf.TensorSpec))
 
 
 def leaves(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
