@@ -78,22 +78,15 @@ def fit(model, dataset, steps):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--batch", type=int, default=32, help="images per batch (default: %(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--side", type=int, default=160, help="image side in pixels (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--steps", type=int, default=15, help="steps per epoch (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="epochs per pipeline (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--model", default="MobileNetV2", help="name in keras.applications (default: %(default)s)"
-    )
+    parser.add_argument("--batch", type=int, default=32, help="images per batch")
+    parser.add_argument("--side", type=int, default=160, help="image side in pixels")
+    parser.add_argument("--steps", type=int, default=15, help="steps per epoch")
+    parser.add_argument("--rounds", type=int, default=5, help="epochs per pipeline")
+    parser.add_argument("--model", default="MobileNetV2", help="name in keras.applications")
     args = parser.parse_args()
 
     build = getattr(keras.applications, args.model)

@@ -120,13 +120,12 @@ def draw(results, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="timings per pipeline (default: %(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--seconds", type=float, default=0.2, help="seconds per timing (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="timings per pipeline")
+    parser.add_argument("--seconds", type=float, default=0.2, help="seconds per timing")
     parser.add_argument(
         "--points", type=int, help="time only the first points of every line, at least 3"
     )

@@ -69,20 +69,15 @@ def size(element):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--batch", type=int, default=128, help="images per batch (default: %(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--side", type=int, default=32, help="image side in pixels (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--width", type=int, default=16, help="filters of stage 1 (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--steps", type=int, default=10, help="steps per round (default: %(default)s)"
-    )
-    parser.add_argument("--rounds", type=int, default=9, help="rounds (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=128, help="images per batch")
+    parser.add_argument("--side", type=int, default=32, help="image side in pixels")
+    parser.add_argument("--width", type=int, default=16, help="filters of stage 1")
+    parser.add_argument("--steps", type=int, default=10, help="steps per round")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds")
     args = parser.parse_args()
 
     rng = np.random.default_rng(0)

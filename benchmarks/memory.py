@@ -32,22 +32,19 @@ def resident():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--batches", type=int, default=100_000, help="batches to measure (default: %(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--warm-up", type=int, default=20_000, help="batches before that (default: %(default)s)"
-    )
+    parser.add_argument("--batches", type=int, default=100_000, help="batches to measure")
+    parser.add_argument("--warm-up", type=int, default=20_000, help="batches before that")
     parser.add_argument(
         "--prefetch",
         type=int,
         default=2,
-        help="batches to prefetch, 0 for none (default: %(default)s)",
+        help="batches to prefetch, 0 for none",
     )
-    parser.add_argument(
-        "--epochs", type=int, default=200, help="short epochs (default: %(default)s)"
-    )
+    parser.add_argument("--epochs", type=int, default=200, help="short epochs")
     args = parser.parse_args()
 
     x = np.random.default_rng(0).integers(0, 256, (128, 32, 32, 3)).astype("uint8")

@@ -158,17 +158,14 @@ def print_keys(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--batch", type=int, default=32, help="images per batch (default: %(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--side", type=int, default=224, help="image side in pixels (default: %(default)s)"
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="rounds (default: %(default)s)")
-    parser.add_argument(
-        "--seconds", type=float, default=2.0, help="seconds per figure (default: %(default)s)"
-    )
+    parser.add_argument("--batch", type=int, default=32, help="images per batch")
+    parser.add_argument("--side", type=int, default=224, help="image side in pixels")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds per figure")
     parser.add_argument("--serve", nargs=2, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:

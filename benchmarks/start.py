@@ -164,10 +164,11 @@ def print_memory(kinds, builds, warm_up):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--rounds", type=int, default=9, help="builds per pipeline (default: %(default)s)"
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    parser.add_argument("--rounds", type=int, default=9, help="builds per pipeline")
     parser.add_argument("--vary", action="store_true", help="change alpha and seed in each round")
     parser.add_argument(
         "--builds",
@@ -176,9 +177,7 @@ def main():
         const=500,
         help="measure memory (default: %(const)s builds)",
     )
-    parser.add_argument(
-        "--warm-up", type=int, default=50, help="warm-up builds (default: %(default)s)"
-    )
+    parser.add_argument("--warm-up", type=int, default=50, help="warm-up builds")
     parser.add_argument("--kinds", nargs="+", choices=CONTENDERS, default=KINDS)
     args = parser.parse_args()
     print(

@@ -265,14 +265,13 @@ def draw(results, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="timings per pipeline (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=2.0, help="seconds per timing (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="timings per pipeline")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds per timing")
     parser.add_argument("--json", type=Path, help="write every timing to this file")
     parser.add_argument("--plot", type=Path, help="write a figure to this file")
     args = parser.parse_args()
