@@ -20,6 +20,19 @@ def fail(error: type[Exception], rule: str, todo: str, **received: Any) -> NoRet
     raise error(f"{rule} {todo} Received: {values}")
 
 
+def require(condition: tf.Tensor, *message: Any, value: Any) -> Any:
+    """`value`, which waits for a check at run time: an `InvalidArgumentError` with the message.
+
+    This uses the raw op, because tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline
+    more than the check. Compiled code drops it.
+    """
+    check = tf.raw_ops.Assert(condition=condition, data=list(message), summarize=100)
+    if check is None:
+        return value  # it ran at once
+    with tf.control_dependencies([check]):
+        return tf.nest.map_structure(tf.identity, value)
+
+
 def _shown(value: Any) -> Any:
     """Replace each tensor and large array in `value` by a description, to keep messages short."""
     if isinstance(value, Mapping):

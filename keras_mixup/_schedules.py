@@ -55,14 +55,11 @@ def value_at(name: str, schedule: Schedule, step: Any, *, high: float = math.inf
     step = tf.cast(step, tf.int64)
     # With AutoGraph, because a schedule may contain Python conditions.
     value = tf.reshape(tf.cast(tf.function(schedule)(step), tf.float32), [])
-    allowed = tf.debugging.Assert(
+    return _arguments.require(
         (value >= 0) & (value <= high) & tf.math.is_finite(value),
-        [
-            f"A schedule of `{name}` must stay in [0, {high:g}]. Clip its values. Received: ",
-            value,
-            " at step ",
-            step,
-        ],
+        f"A schedule of `{name}` must stay in [0, {high:g}]. Clip its values. Received: ",
+        value,
+        " at step ",
+        step,
+        value=value,
     )
-    with tf.control_dependencies([] if allowed is None else [allowed]):
-        return tf.identity(value)

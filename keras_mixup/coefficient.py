@@ -104,17 +104,14 @@ class Beta(Coefficient):
 def _in_unit_interval(lam: Any) -> tf.Tensor:
     """Convert `lam` to float32, with an `InvalidArgumentError` if it is not in [0, 1]."""
     lam = tf.cast(lam, tf.float32)
-    inside = tf.debugging.Assert(
+    return _arguments.require(
         tf.reduce_all((lam >= 0) & (lam <= 1)),
-        [
-            "lam must lie in [0, 1]. Draw it from that interval. Received: lam from ",
-            tf.reduce_min(lam),
-            " to ",
-            tf.reduce_max(lam),
-        ],
+        "lam must lie in [0, 1]. Draw it from that interval. Received: lam from ",
+        tf.reduce_min(lam),
+        " to ",
+        tf.reduce_max(lam),
+        value=lam,
     )
-    with tf.control_dependencies([] if inside is None else [inside]):
-        return tf.identity(lam)
 
 
 def _scalar_distribution(name: str, value: Any) -> Any:

@@ -239,17 +239,15 @@ class FromFunction(Pairing):
                 partner=partner,
             )
         # Compiled code would silently clamp an index outside the batch.
-        inside = tf.raw_ops.Assert(
-            condition=tf.reduce_all((partner >= 0) & (partner < tf.cast(batch_size, partner.dtype)))
-            & tf.equal(tf.size(partner), batch_size),
-            data=[
-                "A pairing must return [B] indices into the batch. Return integers from 0 to "
-                "B - 1. Received: partner=",
-                partner,
-            ],
+        inside = (partner >= 0) & (partner < tf.cast(batch_size, partner.dtype))
+        partner = _arguments.require(
+            tf.reduce_all(inside) & tf.equal(tf.size(partner), batch_size),
+            "A pairing must return [B] indices into the batch. Return integers from 0 to B - 1. "
+            "Received: partner=",
+            partner,
+            value=partner,
         )
-        with tf.control_dependencies([] if inside is None else [inside]):
-            return tf.cast(partner, tf.int32)
+        return tf.cast(partner, tf.int32)
 
 
 def as_pairing(name: str, value: Any) -> Pairing | None:

@@ -68,19 +68,13 @@ class Layout:
         first, *others = tf.nest.flatten(element)
         tensors = [first, *(tensor for tensor in others if tensor is not None)]
         sizes = tf.stack([tf.shape(tensor)[0] for tensor in tensors])
-        check = tf.raw_ops.Assert(
-            condition=tf.reduce_all(sizes == sizes[0]),
-            data=[
-                "All tensors of an element must share one leading batch axis. "
-                "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
-                sizes,
-            ],
-            summarize=100,
+        first = _arguments.require(
+            tf.reduce_all(sizes == sizes[0]),
+            "All tensors of an element must share one leading batch axis. "
+            "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
+            sizes,
+            value=first,
         )
-        if check is None:
-            return element  # it ran at once
-        with tf.control_dependencies([check]):
-            first = tf.identity(first)
         return tf.nest.pack_sequence_as(element, [first, *others])
 
     def rebuild(self, element: Element, mixed: list[Any], rows: int) -> Element:

@@ -96,12 +96,13 @@ class FromFunction(Blend):
                 x=x,
             )
         share = tf.cast(share, tf.float32)
-        inside = tf.raw_ops.Assert(
-            condition=tf.reduce_all((share >= 0) & (share <= 1)),
-            data=["The share that a blend returns must lie in [0, 1]. Received: share=", share],
+        share = _arguments.require(
+            tf.reduce_all((share >= 0) & (share <= 1)),
+            "The share that a blend returns must lie in [0, 1]. Received: share=",
+            share,
+            value=share,
         )
-        with tf.control_dependencies([] if inside is None else [inside]):
-            return x_mixed, tf.identity(share)
+        return x_mixed, share
 
 
 def as_blend(name: str, value: Any) -> Blend:
