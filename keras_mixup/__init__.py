@@ -14,7 +14,7 @@ from keras_mixup import (
     callbacks,
     coefficient,
     hidden,
-    label_share,
+    label,
     metrics,
     pairing,
     plot,
@@ -22,7 +22,7 @@ from keras_mixup import (
     schedule,
 )
 from keras_mixup._class_weights import class_weights
-from keras_mixup._engine.choose import WithClean, choose, in_model
+from keras_mixup._engine.combine import WithClean, choose, in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.plans import ChoicePlan, InModelPlan, Plan
 from keras_mixup._mix_point import MixPoint
@@ -44,7 +44,7 @@ __all__ = [
     "coefficient",
     "hidden",
     "in_model",
-    "label_share",
+    "label",
     "metrics",
     "nearest_neighbors",
     "neighbor_pairs",

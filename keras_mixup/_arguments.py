@@ -10,6 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 import tensorflow as tf
 
+# What an error says beside the advice to list an entry in `keep`, which leaves it that of the original
+# while its label is mixed.
+WHEN_TO_KEEP = (
+    "An entry that the label does not depend on, such as an id or a file name, can be listed in "
+    "`keep`."
+)
+
 # Error messages show an array of up to this many numbers; of a larger one, the shape and dtype.
 _MOST_SHOWN = 20
 
@@ -20,7 +27,7 @@ def fail(error: type[Exception], rule: str, todo: str, **received: Any) -> NoRet
     raise error(f"{rule} {todo} Received: {values}")
 
 
-def require(condition: tf.Tensor, *message: Any, value: Any) -> Any:
+def require(condition: tf.Tensor, *message: Any, value: Any = ()) -> Any:
     """`value`, which waits for a check at run time: an `InvalidArgumentError` with the message.
 
     This uses the raw op, because tf.debugging.Assert wraps it in a tf.cond, which costs a pipeline
@@ -157,12 +164,12 @@ def output_dtype(name: str, value: Any) -> str | None:
     return dtype
 
 
-def function(name: str, value: Any, signature: str) -> Any:
-    """A function that serves as a part of a mix; a class that is not instantiated is rejected."""
+def function(name: str, value: Any, kind: Any) -> Any:
+    """A function that takes the place of a part; a class that is not instantiated is rejected."""
     if not callable(value) or isinstance(value, type):
         fail(
             TypeError,
-            f"`{name}` must be callable as {signature}.",
+            f"`{name}` must be callable as {kind.signature}.",
             f"Pass an instance of a part from `keras_mixup.{name}`, or a function.",
             **{name: value},
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
+
+from keras_mixup import _arguments
 
 if TYPE_CHECKING:  # part of `typing` since Python 3.11; type checkers include it
     from typing_extensions import Self
@@ -15,6 +17,13 @@ if TYPE_CHECKING:  # part of `typing` since Python 3.11; type checkers include i
 def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSING) -> Any:
     """A dataclass field whose value is replaced by `check(name, value)` when it is set."""
     return dataclasses.field(default=default, metadata={"check": check})
+
+
+def public_home(cls: type) -> str:
+    """The public module that exports a class: configs name it, so that private files can move."""
+    names = cls.__module__.split(".")
+    private = (index for index, name in enumerate(names) if name.startswith("_"))
+    return ".".join(names[: next(private, len(names))])
 
 
 class Configurable:
@@ -26,7 +35,9 @@ class Configurable:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        keras.saving.register_keras_serializable(package=cls.__module__)(cls)
+        keras.saving.register_keras_serializable(package=public_home(cls))(cls)
+        # The repr that `dataclass` generates lacks the module; it keeps one that is there already.
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         for field in _fields(self):
@@ -34,6 +45,17 @@ class Configurable:
             if check is not None:
                 # The usual assignment would fail, because the dataclass is frozen.
                 object.__setattr__(self, field.name, check(field.name, getattr(self, field.name)))
+
+    def __repr__(self) -> str:
+        """The call that makes this object, with the names that `keras_mixup` exports."""
+        *_, home = public_home(type(self)).split(".")
+        name = type(self).__qualname__
+        given = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in _fields(self)
+            if getattr(self, field.name) != field.default
+        )
+        return f"{name if home == 'keras_mixup' else f'{home}.{name}'}({', '.join(given)})"
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments, with nested parts serialized by Keras."""
@@ -48,6 +70,21 @@ class Configurable:
         return cls(
             **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )
+
+
+class Part(Configurable):
+    """A part of a mix; any function with its signature can take its place.
+
+    Attributes:
+        signature: how the part is called.
+    """
+
+    signature: ClassVar[str]
+
+
+def as_part(name: str, value: Any, kind: type[Part], wrap: Callable[[Any], Part]) -> Any:
+    """Convert `value`, a part of this kind or a function with its signature, to a part."""
+    return value if isinstance(value, kind) else wrap(_arguments.function(name, value, kind))
 
 
 def _fields(instance: Any) -> tuple[dataclasses.Field[Any], ...]:

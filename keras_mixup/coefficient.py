@@ -13,15 +13,16 @@ and takes the step, an int64 scalar, as a third argument.
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments, _beta
-from keras_mixup._config import Configurable, argument
+from keras_mixup._config import Part, argument, as_part
 from keras_mixup._random import fraction, random_bits, split
 from keras_mixup._schedules import number_or_schedule, probability_or_schedule, value_at
 from keras_mixup._types import Seed, Size
@@ -40,8 +41,10 @@ __all__ = [
 ]
 
 
-class Coefficient(Configurable, abc.ABC):
+class Coefficient(Part, abc.ABC):
     """The base class of coefficients, which draw lam."""
+
+    signature: ClassVar[str] = "(shape, seed) -> lam"
 
     @property
     def scheduled(self) -> bool:
@@ -53,11 +56,30 @@ class Coefficient(Configurable, abc.ABC):
         """Draw lam: float32 of shape `shape`, in [0, 1]."""
 
 
-def as_coefficient(name: str, value: Any) -> Coefficient:
-    """Convert `value`, a coefficient or a function with its signature, to a coefficient."""
-    if isinstance(value, Coefficient):
-        return value
-    return FromFunction(_arguments.function(name, value, "(shape, seed) -> lam"))
+def _in_unit_interval(lam: Any) -> tf.Tensor:
+    """Convert `lam` to float32, with an `InvalidArgumentError` if it is not in [0, 1]."""
+    lam = tf.cast(lam, tf.float32)
+    return _arguments.require(
+        tf.reduce_all((lam >= 0) & (lam <= 1)),
+        "lam must lie in [0, 1]. Draw it from that interval. Received: lam from ",
+        tf.reduce_min(lam),
+        " to ",
+        tf.reduce_max(lam),
+        value=lam,
+    )
+
+
+@dataclass(frozen=True)
+class FromFunction(Coefficient):
+    """A coefficient made from a function `(shape, seed) -> lam`; its result is checked."""
+
+    function: Callable[[Sequence[Size], Seed], tf.Tensor]
+
+    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
+        return tf.broadcast_to(_in_unit_interval(self.function(shape, seed)), shape)
+
+
+as_coefficient = functools.partial(as_part, kind=Coefficient, wrap=FromFunction)
 
 
 @dataclass(frozen=True)
@@ -99,19 +121,6 @@ class Beta(Coefficient):
             return tf.ones(shape, tf.float32)
         bits = tf.bitcast(random_bits([*shape, 2], seed), tf.uint32)
         return _beta.draw(bits, _beta.quantile_table(self.alpha))
-
-
-def _in_unit_interval(lam: Any) -> tf.Tensor:
-    """Convert `lam` to float32, with an `InvalidArgumentError` if it is not in [0, 1]."""
-    lam = tf.cast(lam, tf.float32)
-    return _arguments.require(
-        tf.reduce_all((lam >= 0) & (lam <= 1)),
-        "lam must lie in [0, 1]. Draw it from that interval. Received: lam from ",
-        tf.reduce_min(lam),
-        " to ",
-        tf.reduce_max(lam),
-        value=lam,
-    )
 
 
 def _scalar_distribution(name: str, value: Any) -> Any:
@@ -291,13 +300,3 @@ class Scale(Coefficient):
     def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
         tau = self.low + (self.high - self.low) * fraction(random_bits(shape, seed))
         return 1 - tau * tau
-
-
-@dataclass(frozen=True)
-class FromFunction(Coefficient):
-    """A coefficient made from a function `(shape, seed) -> lam`; its result is checked."""
-
-    function: Callable[[Sequence[Size], Seed], tf.Tensor]
-
-    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
-        return tf.broadcast_to(_in_unit_interval(self.function(shape, seed)), shape)

@@ -23,7 +23,7 @@ from typing import Any
 import keras
 
 from keras_mixup import _arguments
-from keras_mixup._engine.structure import fill, leaves, named
+from keras_mixup._engine.leaf import fill, names, walk
 from keras_mixup._mix_point import INPUT, Mixing, dtype_of, has_plan, mixing_by
 from keras_mixup._surgery import has_graph, is_graph, with_points
 
@@ -106,7 +106,7 @@ class MixedModel(keras.Model):
         if not is_graph(self.model) or not has_graph(self.model):
             return
         sequential = isinstance(self.model, keras.Sequential)
-        for path, tensor in leaves(self.model.inputs[0] if sequential else self.model.input):
+        for path, tensor in walk(self.model.inputs[0] if sequential else self.model.input):
             dtype = dtype_of(tensor)
             if "int" in dtype and not self._keeps(path):
                 _arguments.fail(
@@ -120,12 +120,12 @@ class MixedModel(keras.Model):
                 )
 
     def _mixed_inputs(self, mixing: Mixing, x: Any) -> Any:
-        given = list(leaves(x))
+        given = list(walk(x))
         mixed = mixing(INPUT, {path: leaf for path, leaf in given if not self._keeps(path)})
         return fill(x, iter([mixed.get(path, leaf) for path, leaf in given]))
 
     def _keeps(self, path: str) -> bool:
-        return any(named(name, "x", path) for name in self.keep)
+        return any(names(name, "x", path) for name in self.keep)
 
     def get_config(self) -> dict[str, Any]:
         return {

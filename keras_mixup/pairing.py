@@ -9,6 +9,7 @@ With `shuffled_pairs`, partners come from outside the batch.
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,20 +17,21 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Configurable, argument
+from keras_mixup._config import Part, argument, as_part
 from keras_mixup._random import fraction, random_bits
 from keras_mixup._types import Nest, Seed, Size
 
 __all__ = ["Closeness", "Cyclic", "FromFunction", "Pairing", "Rotation", "SameClass", "Zipped"]
 
 
-class Pairing(Configurable, abc.ABC):
+class Pairing(Part, abc.ABC):
     """The base class of pairings, which choose partners within a batch.
 
     Attributes:
         zipped: whether the elements of the dataset are already paired, so that nothing is chosen.
     """
 
+    signature: ClassVar[str] = "(batch_size, y, seed) -> partner"
     zipped: ClassVar[bool] = False
 
     @abc.abstractmethod
@@ -250,8 +252,4 @@ class FromFunction(Pairing):
         return tf.cast(partner, tf.int32)
 
 
-def as_pairing(name: str, value: Any) -> Pairing | None:
-    """Convert `value`, a pairing or a function with its signature, to a pairing; keep None."""
-    if value is None or isinstance(value, Pairing):
-        return value
-    return FromFunction(_arguments.function(name, value, "(batch_size, y, seed) -> partner"))
+as_pairing = functools.partial(as_part, kind=Pairing, wrap=FromFunction)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keras_mixup._engine.choose import WithClean, in_model
+from keras_mixup._engine.combine import WithClean, in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.recipe import lam_of, recipe
 from keras_mixup._types import NumClasses
 from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized
 from keras_mixup.coefficient import Beta, Constant, Scale
-from keras_mixup.label_share import Remix
+from keras_mixup.label import Label, Remix
 from keras_mixup.pairing import Closeness, Pairing
 from keras_mixup.schedule import Schedule
 
@@ -42,9 +42,10 @@ def mixup(
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Mix:
     """mixup: convex combinations of pairs of examples and of their labels.
 
@@ -66,9 +67,12 @@ def mixup(
             a schedule of it.
         pairing: how partners are chosen within a batch, as a part from `keras_mixup.pairing` or a
             function. None is `pairing.Rotation()`; in datasets of pairs, None uses the pairs.
+        label: how two labels become one, as a part from `keras_mixup.label` or a function. None is
+            `label.Linear()`, the equation above.
         keep: names of entries of x or y that are left unchanged, such as ids and file names.
         dtype: dtype in which uint8 inputs are returned. None is float32; "uint8" rounds to nearest.
-        data_format: "channels_last" or "channels_first"; needed for masks and boxes.
+        data_format: "channels_last" or "channels_first", for masks and boxes. None is
+            `keras.config.image_data_format()`.
 
     Returns:
         A `Mix`, for `ds.batch(n).apply(mix)` or `ds.batch(n).map(mix)`. With a seed, `apply` gives
@@ -99,6 +103,7 @@ def mixup(
         coefficient=lam_of(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
         pairing=pairing,
+        label=label,
         num_classes=num_classes,
         keep=keep,
         data_format=data_format,
@@ -115,9 +120,10 @@ def regmixup(
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Mix:
     """RegMixup: the clean batch and its mixup twin in one batch, so that B rows become 2 B.
 
@@ -128,7 +134,8 @@ def regmixup(
     Args:
         alpha: concentration of the Beta distribution. Default 20, the paper's value for CIFAR-10;
             it used 10 for CIFAR-100.
-        num_classes, seed, per_batch, probability, pairing, keep, dtype, data_format: as in `mixup`.
+        num_classes, seed, per_batch, probability, pairing, label, keep, dtype, data_format: as in
+            `mixup`.
 
     Returns:
         A `Mix`, used as in `mixup`. For other methods, use `WithClean(cutmix(...))`.
@@ -152,6 +159,7 @@ def regmixup(
             per_batch=per_batch,
             probability=probability,
             pairing=pairing,
+            label=label,
             keep=keep,
             dtype=dtype,
             data_format=data_format,
@@ -169,6 +177,7 @@ def manifold_mixup(
     per_batch: bool = True,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
 ) -> Mix:
     """Manifold Mixup: mixup applied to the outputs of a layer inside the model.
 
@@ -190,7 +199,7 @@ def manifold_mixup(
             your own class, these are the names of `MixPoint` objects. In the paper, the input and
             the first stages worked best. Use the outputs of residual blocks, not layers inside
             them.
-        num_classes, seed, probability, pairing: as in `mixup`.
+        num_classes, seed, probability, pairing, label: as in `mixup`.
         per_batch: whether one lam is drawn for the whole batch, as in the paper; False draws one
             per example.
 
@@ -221,6 +230,7 @@ def manifold_mixup(
             per_batch=per_batch,
             probability=probability,
             pairing=pairing,
+            label=label,
         ),
         layers,
     )
@@ -240,12 +250,12 @@ def remix(
     pairing: Pairing | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Mix:
     """Remix: mixup for imbalanced classes, with labels that favor the minority class.
 
         x~ = lam x_i + (1 - lam) x_j
-        y~ = s y_i + (1 - s) y_j,    s = 0, 1 or lam; see `label_share.Remix`
+        y~ = s y_i + (1 - s) y_j,    s = 0, 1 or lam; see `label.Remix`
 
     Args:
         class_counts: number of training examples of each class, in the order of the classes, > 0.
@@ -280,7 +290,7 @@ def remix(
         coefficient=lam_of(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
         pairing=pairing,
-        label_share=Remix(class_counts, kappa, tau),
+        label=Remix(class_counts, kappa, tau),
         num_classes=num_classes,
         keep=keep,
         data_format=data_format,
@@ -296,9 +306,10 @@ def cmixup(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Mix:
     """C-Mixup: mixup for regression, in which partners with close targets are more likely.
 
@@ -309,7 +320,7 @@ def cmixup(
             datasets.
         bandwidth: bandwidth of the kernel, > 0, in the units of y. The paper used 0.05 to 20,
             depending on the dataset.
-        seed, per_batch, probability, keep, dtype, data_format: as in `mixup`.
+        seed, per_batch, probability, label, keep, dtype, data_format: as in `mixup`.
 
     Returns:
         A `Mix`, used as in `mixup`, for batches with one float output. Pairs are not supported.
@@ -335,6 +346,7 @@ def cmixup(
         coefficient=lam_of(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
         pairing=Closeness(bandwidth),
+        label=label,
         keep=keep,
         data_format=data_format,
         seed=seed,
@@ -350,9 +362,10 @@ def cutmix(
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
     bounding_box_format: str | None = None,
 ) -> Mix:
     """CutMix: pastes a box from one image into another and weights labels by the share of pixels.
@@ -371,11 +384,12 @@ def cutmix(
     Args:
         alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in the
             paper.
-        num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
+        num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`.
         dtype: dtype in which uint8 images are returned; None keeps uint8.
         data_format: "channels_last" for images `[B, H, W, C]` and videos `[B, T, H, W, C]`;
-            "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. A video
-            has the same box in every frame.
+            "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. None is
+            `keras.config.image_data_format()`; images that look like the other one are refused. A
+            video has the same box in every frame.
         bounding_box_format: format of the bounding boxes in y, which are cut. One of Keras's
             formats, such as "xyxy", "rel_xyxy" or "xywh".
 
@@ -403,6 +417,7 @@ def cutmix(
         coefficient=lam_of(Beta(alpha), probability, per_batch),
         blend=Box(dtype),
         pairing=pairing,
+        label=label,
         num_classes=num_classes,
         keep=keep,
         data_format=data_format,
@@ -420,9 +435,10 @@ def cutmix_minmax(
     seed: int | None = None,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
     bounding_box_format: str | None = None,
 ) -> Mix:
     """CutMix with bounds on the sides of the box, which keep it from being a sliver or too large.
@@ -437,7 +453,7 @@ def cutmix_minmax(
     Args:
         low, high: bounds on the sides, as fractions of the image's sides, 0 <= low <= high <= 1.
             timm has no defaults, and calls 0.2 to 0.3 and 0.8 to 0.9 typical.
-        num_classes, seed, probability, pairing, keep: as in `mixup`.
+        num_classes, seed, probability, pairing, label, keep: as in `mixup`.
         dtype, data_format, bounding_box_format: as in `cutmix`.
 
     Returns:
@@ -469,6 +485,7 @@ def cutmix_minmax(
         coefficient=lam_of(Constant(0.0), probability),
         blend=BoxRange(low, high, dtype),
         pairing=pairing,
+        label=label,
         num_classes=num_classes,
         keep=keep,
         data_format=data_format,
@@ -487,9 +504,10 @@ def resizemix(
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Mix:
     """ResizeMix: the whole partner is scaled down and pasted into the original.
 
@@ -504,7 +522,7 @@ def resizemix(
     Args:
         low, high: bounds on the scale tau, 0 <= low <= high <= 1. Defaults 0.1 and 0.8, as in the
             paper.
-        num_classes, seed, probability, pairing, keep: as in `mixup`.
+        num_classes, seed, probability, pairing, label, keep: as in `mixup`.
         per_batch: whether one tau is drawn for the whole batch; the places of the boxes differ.
         dtype, data_format: as in `cutmix`; uint8 values are rounded to nearest.
 
@@ -538,6 +556,7 @@ def resizemix(
         coefficient=lam_of(Scale(low, high), probability, per_batch),
         blend=Resized(dtype),
         pairing=pairing,
+        label=label,
         num_classes=num_classes,
         keep=keep,
         data_format=data_format,
@@ -555,9 +574,10 @@ def fmix(
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Mix:
     """FMix: a mask of random shapes, made by thresholding low-frequency noise.
 
@@ -576,7 +596,7 @@ def fmix(
             paper.
         decay: how fast high frequencies fall off, >= 0; larger values give smoother shapes. Default
             3, as in the paper.
-        num_classes, seed, per_batch, probability, pairing, keep: as in `mixup`.
+        num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`.
         dtype, data_format: as in `cutmix`.
 
     Returns:
@@ -603,6 +623,7 @@ def fmix(
         coefficient=lam_of(Beta(alpha), probability, per_batch),
         blend=Fourier(decay, dtype),
         pairing=pairing,
+        label=label,
         num_classes=num_classes,
         keep=keep,
         data_format=data_format,
@@ -618,6 +639,7 @@ def specmix(
     seed: int | None = None,
     probability: float | Schedule = 1.0,
     pairing: Pairing | None = None,
+    label: Label | None = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
 ) -> Mix:
@@ -633,7 +655,7 @@ def specmix(
     Args:
         ratio: width of a band as a fraction of its axis, in [0, 1]. Default 0.3, as in the authors'
             code; they used 0.7 for acoustic scenes.
-        num_classes, seed, probability, pairing, keep: as in `mixup`.
+        num_classes, seed, probability, pairing, label, keep: as in `mixup`.
         dtype: dtype in which uint8 inputs are returned; None keeps uint8.
 
     Returns:
@@ -666,6 +688,7 @@ def specmix(
         coefficient=lam_of(Constant(0.0), probability),
         blend=Bands(ratio, dtype),
         pairing=pairing,
+        label=label,
         num_classes=num_classes,
         keep=keep,
         seed=seed,

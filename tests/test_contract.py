@@ -494,15 +494,15 @@ def keep_everything(x, x_partner, lam, seed):
 
 
 @keras.saving.register_keras_serializable("tests")
-def same_share(share, y, y_partner):
-    return share
+def original_label(share, y, y_partner):
+    return y
 
 
 FUNCTIONS = {
     "coefficient": half,
     "pairing": reversed_batch,
     "blend": keep_everything,
-    "label_share": same_share,
+    "label": original_label,
 }
 
 

@@ -77,7 +77,8 @@ def test_sample_weights_are_mixed(dtype):
 
 def test_weights_per_time_step():
     mix = mixup(1.0, num_classes=3, seed=0)
-    assert head(SLICES((X, IDS, np.ones((7, 6)))).batch(4).apply(mix))[2].shape == (4, 6)
+    steps = np.arange(42).reshape(7, 6) % 3
+    assert head(SLICES((X, steps, np.ones((7, 6)))).batch(4).apply(mix))[2].shape == (4, 6)
 
 
 def test_none_for_the_weights_is_the_same_as_no_weights():
@@ -144,12 +145,12 @@ def test_masks_of_videos_and_of_channels_first_images():
 def test_values_per_pixel_are_blended_with_the_image(recipe):
     """Soft masks, depth maps and weights for each pixel, beside ids for the whole image."""
     x, _ = mask_data((5, 7))
-    y = {"soft": x, "depth": x[..., 0], "id": np.arange(6)}
-    dataset = SLICES((x, y, x[..., 1])).batch(6).apply(recipe(1.0, num_classes=6, seed=0))
-    x_mixed, y_mixed, weight = head(dataset)
+    y = {"soft": x, "depth": x[..., 0], "weighed": x, "id": np.arange(6)}
+    dataset = SLICES((x, y, {"weighed": x[..., 1]})).batch(6)
+    x_mixed, y_mixed, weight = head(dataset.apply(recipe(1.0, num_classes=6, seed=0)))
     np.testing.assert_array_equal(y_mixed["soft"], x_mixed)
     np.testing.assert_array_equal(y_mixed["depth"], x_mixed[..., 0])
-    np.testing.assert_array_equal(weight, x_mixed[..., 1])
+    np.testing.assert_array_equal(weight["weighed"], x_mixed[..., 1])
     assert y_mixed["id"].shape == (6, 6)
 
 

@@ -148,7 +148,7 @@ BAD_ARGUMENTS = [
     (cutmix, {"alpha": -1}, ValueError),
     (cutmix, {"dtype": "string"}, ValueError),
     (cutmix, {"data_format": "NHWC"}, ValueError),
-    (cutmix, {"data_format": None}, ValueError),
+    (cutmix, {"data_format": 1}, ValueError),
     (Mix, {"coefficient": 0.5}, TypeError),
     (Mix, {"blend": blend.Linear}, TypeError),
     (shuffled_pairs, {"buffer_size": 0}, ValueError),
@@ -217,11 +217,13 @@ def test_any_structure_against_loops(batch, classes, structure, labels, weighted
         _, share = mix.method.blend(*tensors, plan.lam, plan.seed)
         share = share.numpy()
     for i in range(batch):
-        expected = share[i] * dense[i] + (1 - share[i]) * dense[partner[i]]
-        np.testing.assert_allclose(result[1][i], expected, atol=1e-6)
+        share_of_label = share[i]
         if weighted:
             expected = share[i] * weight[i] + (1 - share[i]) * weight[partner[i]]
             np.testing.assert_allclose(result[2][i], expected, atol=1e-6)
+            share_of_label = share[i] * weight[i] / expected
+        expected = share_of_label * dense[i] + (1 - share_of_label) * dense[partner[i]]
+        np.testing.assert_allclose(result[1][i], expected, atol=1e-6)
         if not box:
             for leaf, mixed in zip(tf.nest.flatten(x), tf.nest.flatten(result[0])):
                 expected = share[i] * leaf[i] + (1 - share[i]) * leaf[partner[i]]

@@ -1,5 +1,7 @@
 """Data that were mixed wrongly without a word: each is now right, or refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +15,7 @@ from keras_mixup import (
     cutmix,
     cutmix_minmax,
     fmix,
-    label_share,
+    label,
     mixup,
     pairing,
     remix,
@@ -47,7 +49,7 @@ def origin(mix, element, plan):
     """Where a mixed batch comes from the partner, read off numbered images, bool [B, ...]."""
     x = numbered(*element[0].shape)
     rest = np.zeros(len(x), "float32")
-    alone = Mix(method=mix.method, data_format=mix.data_format)
+    alone = dataclasses.replace(mix, num_classes=None)
     return alone.apply_plan((x, rest), plan)[0].numpy() != x
 
 
@@ -73,7 +75,7 @@ def test_two_inputs_of_unknown_and_different_size(name, use):
     good = unknown(signature, ((floats(4, 6, 5, 3), floats(4, 6, 5, 1)), floats(4, 3)))
     assert head(getattr(good, use)(mix))[0][0].shape[1:] == (6, 5, 3)
     bad = unknown(signature, ((floats(4, 6, 5, 3), floats(4, 5, 6, 3)), floats(4, 3)))
-    with pytest.raises(INVALID, match="same height and width"):
+    with pytest.raises(INVALID, match="must have the same (height|number)"):
         head(getattr(bad, use)(mix))
 
 
@@ -117,7 +119,7 @@ def test_halves_of_a_pair_of_unknown_and_different_size(name):
 def test_images_without_pixels(name, size):
     mix = CUTTING[name](num_classes=3, seed=0)
     x, y = floats(4, *size, 3), np.array([0, 1, 2, 0])
-    with pytest.raises(ValueError, match=r"must have pixels.*Received: "):
+    with pytest.raises(ValueError, match=r"must have (pixels|cells).*Received: "):
         SLICES((x, y)).batch(4).apply(mix)
     dataset = unknown((ANY_IMAGE, spec(None, dtype="int64")), (x, y))
     try:
@@ -252,11 +254,15 @@ def test_remix_of_ids_of_steps():
         dataset_of((spec(4, 2), spec(4, 6, dtype="int64"))).apply(remix([9, 5, 3], num_classes=3))
 
 
-def test_a_label_share_of_several_outputs_or_masks():
-    for y in ((spec(4, 3), spec(4, 3)), spec(4, 6, 5, 3)):
-        mix = Mix(blend=blend.Box(), label_share=label_share.Dominant())
-        with pytest.raises(ValueError, match=r"one output.*Received: "):
-            dataset_of((spec(4, 6, 5, 3), y)).apply(mix)
+def test_a_label_part_for_masks_that_are_cut():
+    mix = Mix(blend=blend.Box(), label=label.Dominant())
+    with pytest.raises(ValueError, match=r"share of the pixels.*Received: "):
+        dataset_of((spec(4, 6, 5, 3), spec(4, 6, 5, 3))).apply(mix)
+
+
+def test_remix_of_several_outputs():
+    with pytest.raises(ValueError, match=r"one output.*Received: "):
+        dataset_of((spec(4, 6), (spec(4, 3), spec(4, 3)))).apply(remix([1, 2, 3]))
 
 
 # ---------------------------------------------------------------- spectrograms
@@ -315,7 +321,7 @@ def test_integer_weights_per_pixel_are_mixed_as_floats(recipe):
     x = numbered(4, 6, 5, 3, dtype="uint8")
     weight = numbered(4, 6, 5, dtype="uint8")
     both = choose(mixup(1.0, num_classes=4, dtype="uint8"), recipe(num_classes=4, dtype="uint8"))
-    mixed = both(x, np.arange(4), weight)
+    mixed = both(x, numbered(4, 6, 5, dtype="int32"), weight)
     assert [leaf.dtype for leaf in mixed] == [tf.uint8, tf.float32, tf.float32]
 
 
@@ -345,9 +351,11 @@ def test_ids_out_of_range_in_steps_and_masks(shape):
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128", "string"])
 def test_sample_weights_that_are_no_numbers(dtype):
-    for weight in (spec(4, dtype=dtype), {"a": spec(4), "b": spec(4, dtype=dtype)}):
+    two = {"a": spec(4, 3), "b": spec(4, 3)}
+    nested = {"a": spec(4), "b": spec(4, dtype=dtype)}
+    for y, weight in ((two, spec(4, dtype=dtype)), (two, nested)):
         with pytest.raises(ValueError, match=r"weights must be numbers.*Received: "):
-            dataset_of((spec(4, 2), spec(4, 3), weight)).apply(mixup())
+            dataset_of((spec(4, 2), y, weight)).apply(mixup())
 
 
 @pytest.mark.parametrize("number", [2**31, 2**40, {"a": 2**40}])
@@ -484,8 +492,9 @@ def test_a_mask_of_videos_that_fits_both_orders_of_axes():
 def test_weights_of_pixels_with_channels_first():
     x, weight = floats(4, 3, 6, 5), numbered(4, 6, 5)
     mix = cutmix(data_format="channels_first", num_classes=4)
-    plan = mix.draw_plan((x, np.arange(4), weight), (3, 4))
-    mixed = mix.apply_plan((x, np.arange(4), weight), plan)
+    mask = numbered(4, 6, 5, dtype="int32")
+    plan = mix.draw_plan((x, mask, weight), (3, 4))
+    mixed = mix.apply_plan((x, mask, weight), plan)
     copied = origin(mix, (x, weight), plan)[:, 0]
     partner = plan.partner.numpy()[:, None, None]
     np.testing.assert_array_equal(mixed[2], np.where(copied, partner, weight))

@@ -66,12 +66,16 @@ def test_repeated_labels_keep_their_sum(recipe):
     np.testing.assert_allclose(np.sum(y, axis=1), 1, atol=ROUNDING)
 
 
-def test_sample_weights_take_the_share_of_the_labels(recipe):
-    """Weight i is 10 ** i, so that the mixed weight must be the soft label's mean of them."""
+def test_sample_weights_take_the_share_of_the_inputs_and_labels_count_by_them(recipe):
+    """With weights 10 ** i: w~ y~_k = s_k w_k, where the shares s_k are the mean pixel."""
     weight = 10.0 ** np.arange(5)
     for seed in range(3):
-        _, y_mixed, w_mixed = recipe(num_classes=5, seed=seed)(*recipe.data(5), weight)
-        np.testing.assert_allclose(w_mixed, np.asarray(y_mixed, "float64") @ weight, rtol=1e-5)
+        x_mixed, y_mixed, w_mixed = recipe(num_classes=5, seed=seed)(*recipe.data(5), weight)
+        pixel = np.mean(x_mixed, axis=(1, 2), dtype="float64")
+        np.testing.assert_allclose(w_mixed, pixel @ weight, rtol=1e-5)
+        # Relative to each row's weight, as a label is rounded relative to 1.
+        counted = np.asarray(y_mixed, "float64")
+        np.testing.assert_allclose(counted, pixel * weight / (pixel @ weight)[:, None], atol=1e-5)
 
 
 def test_partner_of_a_pair_is_the_second_one(recipe):

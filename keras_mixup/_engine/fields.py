@@ -1,39 +1,56 @@
-"""The leaves of an element: their canonical form, and the conversion back.
+"""Fields: the canonical form of each leaf of an element, and the conversion back.
 
-The canonical form of an element is a `Batch`. Inputs, and labels with one value per place of the
-input, are blended. Other labels and sample weights are numbers, which are mixed with the share that
-the blend returned. Bounding boxes are united or cut.
+The canonical form of an element is a `Batch`. Inputs, and labels with one value per place of an
+input that is cut, are blended. Other labels and sample weights are mixed with the share that the
+blend returned. Bounding boxes are united or cut.
 """
 
 from __future__ import annotations
 
 import abc
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from keras_mixup import _arguments
 from keras_mixup._boxes import Boxes, from_corners, to_corners
-from keras_mixup._engine.structure import like
+from keras_mixup._engine.leaf import like
 from keras_mixup._types import Size
+from keras_mixup.blend import Grid
+
+
+class Target(NamedTuple):
+    """A label, and the sample weights that say how much of it counts.
+
+    Attributes:
+        value: the label: a tensor, or boxes.
+        weight: weights that broadcast against the label, or `()` if it has none.
+    """
+
+    value: Any
+    weight: Any = ()
 
 
 class Batch(NamedTuple):
     """An element in canonical form; every tensor is `[B, ...]`.
 
     Attributes:
-        inputs: the parts of x that are mixed; `[B, ..., H, W, C]` if a blend copies places.
-        places: labels and weights with one value per place of the inputs, in the same form.
-        numbers: labels, then sample weights, as numbers that can be mixed.
+        inputs: the leaves of x that are mixed; `[B, ..., H, W, C]` if a blend copies places.
+        places: labels and weights with one value per place of the inputs, in the same form; each
+            leaf is a tuple of tensors that are blended.
+        numbers: the other labels, as numbers that can be mixed. A mixed batch has no weights here.
+        weights: the other sample weights.
         boxes: bounding boxes.
     """
 
     inputs: list[tf.Tensor]
-    places: list[tf.Tensor]
-    numbers: list[tf.Tensor]
-    boxes: list[Boxes]
+    places: list[tuple[tf.Tensor, ...]]
+    numbers: list[Target]
+    weights: list[tf.Tensor]
+    boxes: list[Target]
 
 
 class IdRange(NamedTuple):
@@ -44,103 +61,160 @@ class IdRange(NamedTuple):
     high: tf.Tensor
 
 
+@dataclass(frozen=True)
+class AsFloats:
+    """Numbers, whose mixture is not an integer, as floats; floats keep their dtype."""
+
+    def __call__(self, leaf: tf.Tensor) -> tf.Tensor:
+        return leaf if leaf.dtype.is_floating else tf.cast(leaf, tf.float32)
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """Class ids as one-hot float32 labels.
+
+    Attributes:
+        num_classes: the number of classes.
+        axis: axis of the classes in the result, counted from the end.
+        squeezed: an axis of size 1 that the ids have too many, counted from the end, or None.
+    """
+
+    num_classes: int
+    axis: int = -1
+    squeezed: int | None = None
+
+    def __call__(self, leaf: tf.Tensor) -> tf.Tensor:
+        ids = leaf if self.squeezed is None else tf.squeeze(leaf, self.squeezed)
+        # int32, because a compiled loop takes twice as long to compare 64-bit ids.
+        ids, axis = tf.cast(ids, tf.int32), ids.shape.rank + 1 + self.axis
+        return tf.one_hot(ids, self.num_classes, dtype=tf.float32, axis=axis)
+
+
+Convert: TypeAlias = AsFloats | OneHot
+
+
 class Field(abc.ABC):
     """One leaf of an element.
 
     Attributes:
         slot: the list of the `Batch` that the leaf goes into.
-        classes: the number of classes of integer ids; None for everything else.
+        convert: for labels and weights, what makes numbers of them.
+        weight: for labels, the path of their sample weights, or None.
+        path: for sample weights, their own path; otherwise None.
     """
 
     slot: ClassVar[str]
-    classes: int | None = None
+    convert: Convert = AsFloats()
+    weight: str | None = None
+    path: str | None = None
 
     @abc.abstractmethod
-    def soft(self, leaf: Any, batch: Batch) -> Any:
-        """The canonical form of the leaf; earlier leaves are already in `batch`."""
+    def soft(self, leaf: Any, weight: Any, size: Any) -> Any:
+        """The canonical form of a leaf, given its sample weights and the size of the images."""
 
-    def restore(self, value: Any, leaf: Any, batch: Batch) -> Any:
+    def restore(self, value: Any, leaf: Any, size: Any) -> Any:
         """Convert the mixed canonical form back to the form of the leaf."""
         return value
 
 
 @dataclass(frozen=True)
 class Input(Field):
-    """A part of x that is mixed; with `expand`, it lacks the last axis of the canonical form."""
+    """A leaf of x that is mixed; with `expand`, it lacks the last axis of the canonical form."""
 
     expand: bool = False
     slot: ClassVar[str] = "inputs"
 
-    def soft(self, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
-        return tf.expand_dims(leaf, -1) if self.expand else leaf
+    def soft(self, leaf: Any, weight: Any, size: Any) -> tf.Tensor:
+        return _expanded(leaf, self.expand)
 
-    def restore(self, value: tf.Tensor, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
-        return tf.squeeze(value, -1) if self.expand else value
-
-
-@dataclass(frozen=True)
-class ImageTarget(Input):
-    """A label that is an image, which is blended in the same way as the inputs."""
-
-    slot: ClassVar[str] = "places"
+    def restore(self, value: Any, leaf: Any, size: Any) -> tf.Tensor:
+        return _squeezed(value, self.expand)
 
 
 @dataclass(frozen=True)
-class Places(Input):
-    """A label or weight with numbers at each place of the input."""
+class Places(Field):
+    """A label or weight with one value per place of an input that is cut.
 
-    slot: ClassVar[str] = "places"
-
-    def soft(self, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
-        return super().soft(as_floats(leaf), batch)
-
-
-@dataclass(frozen=True)
-class Number(Field):
-    """A label that consists of one or more numbers, or a sample weight."""
-
-    slot: ClassVar[str] = "numbers"
-
-    def soft(self, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
-        return as_floats(leaf)
-
-
-@dataclass(frozen=True)
-class ClassIds(Field):
-    """Integer class ids, `[B]` or `[B, 1]` for examples, or `[B, T]` for steps."""
-
-    classes: int
-    slot: ClassVar[str] = "numbers"
-
-    def soft(self, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
-        per_example = leaf.shape.rank == 1 or leaf.shape[1] == 1
-        return one_hot(tf.reshape(leaf, [-1]) if per_example else leaf, self.classes, -1)
-
-
-@dataclass(frozen=True)
-class PlaceIds(Field):
-    """A mask of class ids with the size of the input.
-
-    Attributes:
-        axis: axis of the classes in the result, -1 or -3.
-        has_axis: whether the leaf has that axis, with size 1.
-        expand: whether the result lacks the last axis of the canonical form.
+    The blend decides at each place which example the value is from, so with weights, it mixes the
+    products w y as it mixes y: the label is B(w y) / B(w), or B(y) where B(w) is 0.
     """
 
-    axis: int
-    has_axis: bool
-    expand: bool
-    classes: int
+    convert: Convert = AsFloats()
+    axis: int = -1
+    expand: bool = False
+    weight: str | None = None
+    path: str | None = None
     slot: ClassVar[str] = "places"
 
-    def soft(self, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
-        if self.has_axis:
-            leaf = tf.squeeze(leaf, self.axis)
-        soft = one_hot(leaf, self.classes, leaf.shape.rank + 1 + self.axis)
-        return tf.expand_dims(soft, -1) if self.expand else soft
+    def soft(self, leaf: Any, weight: Any, size: Any) -> tuple[tf.Tensor, ...]:
+        value = self.convert(leaf)
+        if weight is None:
+            return (_expanded(value, self.expand),)
+        dtype = tf.float64 if value.dtype == tf.float64 else tf.float32
+        weight = tf.cast(aligned(weight, value, self.axis), dtype)
+        weight = tf.broadcast_to(weight, tf.shape(value))
+        product = tf.where(weight == 0, tf.zeros([], dtype), weight * tf.cast(value, dtype))
+        return tuple(_expanded(part, self.expand) for part in (value, product, weight))
 
-    def restore(self, value: tf.Tensor, leaf: tf.Tensor, batch: Batch) -> tf.Tensor:
-        return tf.squeeze(value, -1) if self.expand else value
+    def restore(self, value: Any, leaf: Any, size: Any) -> tf.Tensor:
+        plain, *weighted = (_squeezed(part, self.expand) for part in value)
+        if not weighted:
+            return plain
+        product, weight = weighted
+        # Where a place is from one example, the product is exactly its own, and so is the label.
+        mixed = (weight != 0) & (product != weight * tf.cast(plain, weight.dtype))
+        quotient = product / tf.where(mixed, weight, tf.ones_like(weight))
+        return tf.where(mixed, tf.cast(quotient, plain.dtype), plain)
+
+
+@dataclass(frozen=True)
+class Labels(Field):
+    """A label that is mixed with the share of the input: ids or numbers per example or step.
+
+    Attributes:
+        grid: the grid of an input that is cut, whose places the label must not hold in disguise, if
+            only a batch can tell; otherwise None.
+        declared: whether `num_classes` says that the last axis holds classes.
+        bounded: whether the mixed label is checked to lie in [0, 1].
+    """
+
+    convert: Convert = AsFloats()
+    axis: int = -1
+    weight: str | None = None
+    grid: Grid | None = None
+    declared: bool = False
+    bounded: bool = False
+    slot: ClassVar[str] = "numbers"
+
+    def soft(self, leaf: Any, weight: Any, size: Any) -> Target:
+        value = self.convert(leaf)
+        return Target(value) if weight is None else Target(value, aligned(weight, value, self.axis))
+
+    def restore(self, value: Any, leaf: Any, size: Any) -> tf.Tensor:
+        if not self.bounded:
+            return value
+        return _arguments.require(
+            tf.reduce_all((value >= 0) & (value <= 1)),
+            "A label part must return soft labels in [0, 1] if y has classes. Divide by the sum of "
+            "the shares, or clip. Received: y_mixed from ",
+            tf.reduce_min(value),
+            " to ",
+            tf.reduce_max(value),
+            value=value,
+        )
+
+
+@dataclass(frozen=True)
+class Weights(Field):
+    """Sample weights that are mixed with the share of the input."""
+
+    path: str = ""
+    grid: Grid | None = None
+    declared: ClassVar[bool] = False
+    slot: ClassVar[str] = "weights"
+
+    def soft(self, leaf: Any, weight: Any, size: Any) -> tf.Tensor:
+        return self.convert(leaf)
 
 
 @dataclass(frozen=True)
@@ -148,81 +222,134 @@ class BoundingBoxes(Field):
     """The padded dictionary of boxes of Keras; without a format, coordinates are unchanged."""
 
     box_format: str | None
+    weight: str | None = None
     slot: ClassVar[str] = "boxes"
 
-    def soft(self, leaf: Any, batch: Batch) -> Boxes:
-        corners, labels = leaf["boxes"], leaf[self._labels(leaf)]
-        _assert_one_count(list(leaf.values()))
+    def soft(self, leaf: Any, weight: Any, size: Any) -> Target:
+        corners, labels = leaf["boxes"], leaf[boxes_labels(leaf)]
+        corners = _same_count(corners, list(leaf.values()))
         if self.box_format is not None:
-            corners = to_corners(corners, self.box_format, *image_size(batch))
+            corners = to_corners(corners, self.box_format, *size)
         real = labels != -1 if labels.shape.rank == 2 else tf.reduce_any(labels > 0, axis=-1)
-        weights = as_floats(leaf.get("weights", real))
-        return Boxes(corners, labels, tf.where(real, weights, tf.zeros([], weights.dtype)))
+        weights = AsFloats()(leaf.get("weights", real))
+        weights = tf.where(real, weights, tf.zeros([], weights.dtype))
+        boxes = Boxes(corners, labels, weights)
+        return Target(boxes) if weight is None else Target(boxes, aligned(weight, weights, -1))
 
-    def restore(self, value: Boxes, leaf: Any, batch: Batch) -> Any:
+    def restore(self, value: Boxes, leaf: Any, size: Any) -> Any:
         corners = value.corners
         if self.box_format is not None:
-            corners = from_corners(corners, self.box_format, *image_size(batch))
+            corners = from_corners(corners, self.box_format, *size)
             # The remaining part of a box need not have integer edges or an integer center.
             dtype = leaf["boxes"].dtype
             corners = tf.cast(corners, dtype) if dtype.is_floating else corners
-        items = {"boxes": corners, self._labels(leaf): value.labels, "weights": value.weights}
+        items = {"boxes": corners, boxes_labels(leaf): value.labels, "weights": value.weights}
         return like(leaf, items)
 
-    @staticmethod
-    def _labels(leaf: Any) -> str:
-        return "labels" if "labels" in leaf else "classes"
+
+def boxes_labels(leaf: Mapping[str, Any]) -> str:
+    """The key of the labels in a dictionary of boxes."""
+    return "labels" if "labels" in leaf else "classes"
 
 
-def _assert_one_count(parts: Sequence[tf.Tensor]) -> None:
-    """Raise an `InvalidArgumentError` if unknown numbers of boxes turn out to differ."""
-    if all(part.shape[1] is not None for part in parts):
-        return  # compared when the dataset was built
-    counts = tf.stack([tf.shape(part)[1] for part in parts])
-    tf.raw_ops.Assert(
-        condition=tf.reduce_all(counts == counts[0]),
-        data=[
-            "`boxes`, their labels and `weights` must agree in the number of boxes. "
-            "Pad them to the same number. Received: ",
-            counts,
-        ],
-        summarize=10,
+def aligned(weight: tf.Tensor, value: tf.Tensor, axis: int) -> tf.Tensor:
+    """Sample weights as floats, in a shape that broadcasts against a label with classes on `axis`.
+
+    An `InvalidArgumentError` at run time says that sizes which were unknown do not fit.
+    """
+    shape = aligned_shape(weight.shape, value.shape, axis)
+    assert shape is not None, "checked by the rules"
+    weight = AsFloats()(weight)
+    for _ in range(weight.shape.rank - sum(size != "new" for size in shape)):
+        weight = tf.squeeze(weight, -1)
+    for k, size in enumerate(shape):
+        weight = tf.expand_dims(weight, k) if size == "new" else weight
+    if weight.shape[1:].is_fully_defined() and value.shape[1:].is_fully_defined():
+        return weight
+    sizes = tf.shape(weight)[1:]
+    return _arguments.require(
+        tf.reduce_all((sizes == 1) | (sizes == tf.shape(value)[1:])),
+        f"{WEIGHTS_RULE} {WEIGHTS_TODO} Received: shapes ",
+        tf.shape(weight),
+        tf.shape(value),
+        value=weight,
     )
 
 
-def as_floats(numbers: tf.Tensor) -> tf.Tensor:
-    """Convert integers, whose mixture is not an integer, to float32."""
-    return numbers if numbers.dtype.is_floating else tf.cast(numbers, tf.float32)
+WEIGHTS_RULE = (
+    "Sample weights must have the first axes of their label: [B] or [B, 1] for one weight per "
+    "example, or one per step or place."
+)
+WEIGHTS_TODO = "Average or repeat them; for several outputs, pass weights in the structure of y."
 
 
-def one_hot(ids: tf.Tensor, num_classes: int, axis: int) -> tf.Tensor:
-    """One-hot labels in float32, with the classes along `axis`."""
-    # int32, because a compiled loop takes twice as long to compare 64-bit ids.
-    return tf.one_hot(tf.cast(ids, tf.int32), num_classes, dtype=tf.float32, axis=axis)
+def aligned_shape(weight: tf.TensorShape, value: tf.TensorShape, axis: int) -> list[Any] | None:
+    """The sizes of weights that are aligned with a label, "new" for an added axis.
+
+    None if the weights fit neither the first axes of the label nor all but `axis`.
+    """
+    sizes: list[Any] = list(weight)
+    while len(sizes) > value.rank and sizes[-1] == 1:
+        sizes.pop()
+    missing = value.rank - len(sizes)
+    place = value.rank + axis
+    # In a label with channels first, the weights of places lack the axis of the classes.
+    inserted = [[*sizes[:place], "new", *sizes[place:]]] if missing == 1 else []
+    for candidate in (*inserted, [*sizes, *["new"] * missing]):
+        pairs = zip(candidate[1:], value[1:])
+        fits = all(one in ("new", 1, None) or other in (None, one) for one, other in pairs)
+        if fits and missing >= 0:
+            return candidate
+    return None
 
 
-def image_size(batch: Batch) -> tuple[Size, Size]:
-    """The height and width of the images of a batch, for cutting boxes; 0 without images."""
-    image = max(batch.inputs, key=lambda leaf: leaf.shape.rank)
-    if image.shape.rank < 4:
+def _expanded(value: tf.Tensor, expand: bool) -> tf.Tensor:
+    return tf.expand_dims(value, -1) if expand else value
+
+
+def _squeezed(value: tf.Tensor, squeeze: bool) -> tf.Tensor:
+    return tf.squeeze(value, -1) if squeeze else value
+
+
+def _same_count(corners: tf.Tensor, parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    """`corners`, with an `InvalidArgumentError` if boxes, labels and weights differ in number."""
+    if all(part.shape[1] is not None for part in parts):
+        return corners  # compared when the dataset was built
+    counts = tf.stack([tf.shape(part)[1] for part in parts])
+    return _arguments.require(
+        tf.reduce_all(counts == counts[0]),
+        "`boxes`, labels and `weights` must agree in the number of boxes. "
+        "Pad them to the same number. Received: ",
+        counts,
+        value=corners,
+    )
+
+
+def image_size(inputs: Sequence[tf.Tensor]) -> Sequence[Size]:
+    """The height and width of images in canonical form, for cutting boxes; 0 without images."""
+    image = max(inputs, key=lambda leaf: leaf.shape.rank, default=None)
+    if image is None or image.shape.rank < 4:
         return 0, 0
-    height, width = (image.shape[axis] or tf.shape(image)[axis] for axis in (-3, -2))
-    return height, width
+    return tuple(image.shape[axis] or tf.shape(image)[axis] for axis in (-3, -2))
 
 
 def canonical(leaves: Sequence[Any], fields: Sequence[Field]) -> Batch:
     """The canonical form of some leaves, inputs first."""
-    batch = Batch([], [], [], [])
+    weights = {field.path: leaf for leaf, field in zip(leaves, fields) if field.path is not None}
+    batch, size = Batch([], [], [], [], []), None
     for leaf, field in zip(leaves, fields):
-        getattr(batch, field.slot).append(field.soft(leaf, batch))
+        if field.slot == "boxes" and size is None:
+            size = image_size(batch.inputs)
+        getattr(batch, field.slot).append(field.soft(leaf, weights.get(field.weight), size))
     return batch
 
 
 def restored(batch: Batch, leaves: Sequence[Any], fields: Sequence[Field]) -> list[Any]:
     """Convert the mixed batch back to the form of the leaves."""
     values = {slot: iter(getattr(batch, slot)) for slot in Batch._fields}
+    size = image_size(batch.inputs)
     return [
-        field.restore(next(values[field.slot]), leaf, batch) for leaf, field in zip(leaves, fields)
+        field.restore(next(values[field.slot]), leaf, size) for leaf, field in zip(leaves, fields)
     ]
 
 
@@ -233,10 +360,10 @@ def id_ranges(halves: Sequence[Sequence[Any]], fields: Sequence[Field]) -> list[
     outside of it, because XLA drops assertions.
     """
     return [
-        _id_range(leaf, field.classes)
+        _id_range(leaf, field.convert.num_classes)
         for half in halves
         for leaf, field in zip(half, fields)
-        if field.classes is not None
+        if isinstance(field.convert, OneHot)
     ]
 
 
@@ -249,19 +376,14 @@ def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
 
 
 def assert_allowed(ranges: Sequence[IdRange], fields: Sequence[Field]) -> None:
-    """Raise an `InvalidArgumentError` at run time if ids are out of range.
-
-    This uses the raw op for the reason given in `_arguments.require`.
-    """
-    classes = [field.classes for field in fields if field.classes is not None]
+    """Raise an `InvalidArgumentError` at run time if ids are out of range."""
+    classes = [f.convert.num_classes for f in fields if isinstance(f.convert, OneHot)]
     for ids, num_classes in zip(ranges, itertools.cycle(classes)):
-        tf.raw_ops.Assert(
-            condition=ids.allowed,
-            data=[
-                f"Class ids must lie in [0, {num_classes}). "
-                "Correct the labels, or pass a larger num_classes. Received: y from ",
-                ids.low,
-                " to ",
-                ids.high,
-            ],
+        _arguments.require(
+            ids.allowed,
+            f"Class ids must lie in [0, {num_classes}). "
+            "Correct the labels, or pass a larger num_classes. Received: y from ",
+            ids.low,
+            " to ",
+            ids.high,
         )

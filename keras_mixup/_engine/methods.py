@@ -1,6 +1,6 @@
 """Methods of mixing: pure values that draw a plan and mix two batches according to it.
 
-There are four kinds of methods: a composition of parts (`Blended`), one of several methods
+There are four kinds of methods: a composition of parts (`Parts`), one of several methods
 (`Choice`), a method together with the clean batch (`Twin`), and a composition whose inputs are
 mixed by the model (`InModel`). A method does not know what it is applied to; see `Mix`.
 """
@@ -8,26 +8,29 @@ mixed by the model (`InModel`). A method does not know what it is applied to; se
 from __future__ import annotations
 
 import abc
+import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup import label as label_parts
+from keras_mixup._boxes import Boxes
 from keras_mixup._config import Configurable, argument
-from keras_mixup._engine.fields import Batch, image_size
+from keras_mixup._engine.fields import Batch, Target, image_size
 from keras_mixup._engine.plans import ChoicePlan, Drawing, InModelPlan, Plan, checked
-from keras_mixup._engine.structure import like
-from keras_mixup._interpolate import interpolate
+from keras_mixup._engine.leaf import like
+from keras_mixup._interpolate import interpolate, like_rows
 from keras_mixup._mix_point import with_plan
 from keras_mixup._random import fraction, index, random_bits, split
 from keras_mixup._types import Element, Seed
 from keras_mixup.blend import BITS, Blend, Identity, Linear, as_blend
 from keras_mixup.coefficient import Beta, Coefficient, Constant, as_coefficient
-from keras_mixup.label_share import LabelShare, as_label_share
+from keras_mixup.label import Label, as_label
 from keras_mixup.pairing import Pairing, Rotation, as_pairing
 
 
@@ -41,7 +44,7 @@ class Method(Configurable, abc.ABC):
 
     @property
     @abc.abstractmethod
-    def blended(self) -> tuple[Blended, ...]:
+    def blended(self) -> tuple[Parts, ...]:
         """The compositions of parts that this method is made of."""
 
     @abc.abstractmethod
@@ -74,17 +77,33 @@ class Method(Configurable, abc.ABC):
         return element
 
 
-@dataclass(frozen=True)
-class Blended(Method):
-    """A pairing, a coefficient, a blend and a label share."""
+def _or(check: Callable[[str, Any], Any], default: Any) -> Callable[[str, Any], Any]:
+    """A check that replaces None by a default."""
+    return lambda name, value: default if value is None else check(name, value)
 
-    coefficient: Coefficient = argument(as_coefficient, Beta(0.2))
-    blend: Blend = argument(as_blend, Linear())
-    pairing: Pairing | None = argument(as_pairing, None)
-    label_share: LabelShare | None = argument(as_label_share, None)
+
+@dataclass(frozen=True, kw_only=True)
+class FourParts(Configurable):
+    """The fields of a mix that is made of parts."""
+
+    pairing: Pairing | None = argument(_or(as_pairing, None), None)
+    coefficient: Coefficient = argument(_or(as_coefficient, Beta(0.2)), Beta(0.2))
+    blend: Blend = argument(_or(as_blend, Linear()), Linear())
+    label: Label = argument(_or(as_label, label_parts.Linear()), label_parts.Linear())
 
     @property
-    def blended(self) -> tuple[Blended, ...]:
+    def parts(self) -> dict[str, Any]:
+        """The four parts, by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(FourParts)}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Parts(FourParts, Method):
+    """A pairing, a coefficient, a blend and a label part; see `Mix`."""
+
+    @property
+    def blended(self) -> tuple[Parts, ...]:
         return (self,)
 
     def draw(self, drawing: Drawing, seed: Seed) -> Plan:
@@ -98,31 +117,99 @@ class Blended(Method):
         return Plan(partner, tf.where(partner == tf.range(drawing.size), 1.0, lam), bits)
 
     def checked(self, plan: Any, size: int | None, paired: bool) -> Plan:
-        optional = {"partner": paired, "seed": not self.blend.draws}
-        return checked(plan, Plan, size, [name for name in optional if optional[name]])
+        may_lack = {"partner": paired, "seed": not self.blend.draws}
+        return checked(plan, Plan, size, optional=[name for name in may_lack if may_lack[name]])
 
     def partner(self, plan: Plan) -> tf.Tensor:
         return plan.partner
 
     def mix(self, batch: Batch, partner: Batch, plan: Plan) -> Batch:
         lam, seed = plan.lam, plan.seed
-        count = len(batch.inputs)
+        count, places = len(batch.inputs), tf.nest.flatten(batch.places)
         blended, share = self.blend(
-            batch.inputs + batch.places, partner.inputs + partner.places, lam, seed
+            batch.inputs + places, partner.inputs + tf.nest.flatten(partner.places), lam, seed
         )
-        boxes = [
-            self.blend.mix_boxes(one, other, share, lam, seed, image_size(batch))
-            for one, other in zip(batch.boxes, partner.boxes)
-        ]
-        if self.label_share is not None:
-            share = self.label_share(share, batch.numbers[0], partner.numbers[0])
         numbers = [
-            interpolate(one, other, share) for one, other in zip(batch.numbers, partner.numbers)
+            self.label(_share_of_label(share, one, other), one.value, other.value)
+            for one, other in zip(batch.numbers, partner.numbers)
         ]
-        return Batch(blended[:count], blended[count:], numbers, boxes)
+        weights_share = self.label.share_of_weights(share)
+        weights = [
+            interpolate(one, other, weights_share)
+            for one, other in zip(batch.weights, partner.weights)
+        ]
+        boxes = [
+            self.blend.mix_boxes(*weighted, share, lam, seed, image_size(batch.inputs))
+            for weighted in (
+                _weighted(share, one, other) for one, other in zip(batch.boxes, partner.boxes)
+            )
+        ]
+        mixed_places = tf.nest.pack_sequence_as(batch.places, blended[count:])
+        return Batch(blended[:count], mixed_places, numbers, weights, boxes)
 
-    def applied(self) -> Blended:
-        return Blended(blend=self.blend, label_share=self.label_share)
+    def applied(self) -> Parts:
+        return Parts(blend=self.blend, label=self.label)
+
+
+DEFAULT = Parts()
+# Leaves every example unmixed.
+UNMIXED = Parts(coefficient=Constant(1.0), blend=Identity())
+
+
+def _share_of_label(share: tf.Tensor, one: Target, other: Target) -> tf.Tensor:
+    """s w / w~, the share of the original's label; s without weights, and where w~ is 0.
+
+    With equal weights it is s, bit for bit.
+    """
+    if isinstance(one.weight, tuple):
+        return share
+    a, b = one.weight, other.weight
+    if a.shape[1:].num_elements() == 1:
+        a, b = tf.reshape(a, [-1]), tf.reshape(b, [-1])
+    dtype = tf.float64 if a.dtype == tf.float64 else tf.float32
+    a, b = tf.cast(a, dtype), tf.cast(b, dtype)
+    plain = like_rows(tf.cast(share, dtype), a)
+    mixed = interpolate(a, b, share)
+    known = (mixed != 0) & (a != b)
+    result = tf.where(known, plain * a / tf.where(known, mixed, tf.ones_like(mixed)), plain)
+    return tf.cast(result, tf.float32)
+
+
+def _weighted(share: tf.Tensor, one: Target, other: Target) -> tuple[Boxes, Boxes]:
+    """The boxes of both images, with their weights times w / w~ and w' / w~.
+
+    The sample weight of the mixed image is w~ = s w + (1 - s) w'. Multiplied by it, each box counts
+    as much as in its own image.
+    """
+    if isinstance(one.weight, tuple):
+        return one.value, other.value
+    a, b = one.weight, other.weight
+    mixed = interpolate(a, b, share)
+    known = (mixed != 0) & (a != b)
+
+    def boxes(target: Target) -> Boxes:
+        factor = tf.where(known, target.weight / tf.where(known, mixed, tf.ones_like(mixed)), 1.0)
+        weights = target.value.weights
+        return target.value._replace(weights=weights * tf.cast(factor, weights.dtype))
+
+    return boxes(one), boxes(other)
+
+
+class Combination(Method):
+    """A method that is made of other methods, as `choose`, `WithClean` and `in_model` make them."""
+
+    @property
+    @abc.abstractmethod
+    def members(self) -> tuple[Method, ...]:
+        """The methods that this one is made of."""
+
+    @property
+    def blended(self) -> tuple[Parts, ...]:
+        return tuple(itertools.chain(*(method.blended for method in self.members)))
+
+    @abc.abstractmethod
+    def call(self, mixes: Sequence[Any], seed: int | None) -> str:
+        """The call that makes a mix of this combination of mixes."""
 
 
 _WEIGHTS = "`weights` must have one number >= 0 per mix, with a positive sum."
@@ -143,7 +230,7 @@ def _methods(name: str, value: Any) -> tuple[Method, ...]:
 
 
 @dataclass(frozen=True)
-class Choice(Method):
+class Choice(Combination):
     """One of several methods, drawn anew for every example or for every batch."""
 
     methods: tuple[Method, ...] = argument(_methods)
@@ -180,8 +267,15 @@ class Choice(Method):
         return self.methods[0].rows
 
     @property
-    def blended(self) -> tuple[Blended, ...]:
-        return tuple(itertools.chain(*(method.blended for method in self.methods)))
+    def members(self) -> tuple[Method, ...]:
+        return self.methods
+
+    def call(self, mixes: Sequence[Any], seed: int | None) -> str:
+        options = {"weights": self.weights, "per_batch": self.per_batch, "seed": seed}
+        given = [
+            f"{name}={value!r}" for name, value in options.items() if value not in (None, False)
+        ]
+        return f"choose({', '.join([*map(repr, mixes), *given])})"
 
     def draw(self, drawing: Drawing, seed: Seed) -> ChoicePlan:
         chance_seed, *seeds = split(seed, 1 + len(self.methods))
@@ -196,7 +290,7 @@ class Choice(Method):
         return ChoicePlan(tf.broadcast_to(chosen, [drawing.size]), plans)
 
     def checked(self, plan: Any, size: int | None, paired: bool) -> ChoicePlan:
-        plan = checked(plan, ChoicePlan, size)
+        plan = checked(plan, ChoicePlan, size, count=len(self.methods))
         if len(plan.plans) != len(self.methods):
             _arguments.fail(
                 ValueError,
@@ -223,7 +317,7 @@ class Choice(Method):
 
 
 @dataclass(frozen=True)
-class Twin(Method):
+class Twin(Combination):
     """Every example twice: row 2 i is example i unmixed, and row 2 i + 1 is example i mixed."""
 
     method: Method
@@ -251,8 +345,12 @@ class Twin(Method):
             )
 
     @property
-    def blended(self) -> tuple[Blended, ...]:
-        return self.method.blended
+    def members(self) -> tuple[Method, ...]:
+        return (self.method,)
+
+    def call(self, mixes: Sequence[Any], seed: int | None) -> str:
+        (mix,) = mixes
+        return f"WithClean({dataclasses.replace(mix, seed=seed)!r})"
 
     def draw(self, drawing: Drawing, seed: Seed) -> Any:
         return self.method.draw(drawing, seed)
@@ -273,9 +371,9 @@ class Twin(Method):
         return Twin(self.method.applied())
 
 
-def linear(name: str, value: Any) -> Blended:
+def linear(_: str, value: Any) -> Parts:
     """Return `value` if it is a composition with a blend that a model can apply to activations."""
-    if not isinstance(value, Blended) or not isinstance(value.blend, Linear):
+    if not isinstance(value, Parts) or not isinstance(value.blend, Linear):
         _arguments.fail(
             ValueError,
             "Only linear mixes can happen in a model: boxes, masks, choices and clean twins are "
@@ -315,18 +413,22 @@ def _layers(name: str, value: Any) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class InModel(Method):
+class InModel(Combination):
     """A composition whose labels are mixed by the pipeline, and the rest by the model.
 
     The model mixes the outputs of one of the `layers`, which is drawn anew for each batch.
     """
 
-    method: Blended = argument(linear)
+    method: Parts = argument(linear)
     layers: Sequence[str] = argument(_layers)
 
     @property
-    def blended(self) -> tuple[Blended, ...]:
+    def members(self) -> tuple[Method, ...]:
         return (self.method,)
+
+    def call(self, mixes: Sequence[Any], seed: int | None) -> str:
+        (mix,) = mixes
+        return f"in_model({dataclasses.replace(mix, seed=seed)!r}, layers={self.layers!r})"
 
     @property
     def points(self) -> tuple[str, ...]:
@@ -341,7 +443,7 @@ class InModel(Method):
         return InModelPlan(partner, lam, tf.broadcast_to(layer, [drawing.size]))
 
     def checked(self, plan: Any, size: int | None, paired: bool) -> InModelPlan:
-        return checked(plan, InModelPlan, size)
+        return checked(plan, InModelPlan, size, count=len(self.layers))
 
     def partner(self, plan: InModelPlan) -> tf.Tensor:
         return plan.partner
@@ -356,10 +458,6 @@ class InModel(Method):
         x, *rest = element
         row = tf.range(tf.shape(plan.partner)[0])
         return like(element, (with_plan(x, plan.lam, plan.layer, plan.partner, row), *rest))
-
-
-# Leaves every example unmixed.
-UNMIXED = Blended(coefficient=Constant(1.0), blend=Identity())
 
 
 def _interleave(clean: tf.Tensor, mixed: tf.Tensor) -> tf.Tensor:

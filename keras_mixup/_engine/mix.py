@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final, overload
 
@@ -12,38 +13,30 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._boxes import FORMATS
-from keras_mixup._config import Configurable, argument
-from keras_mixup._engine.classes import check_num_classes
+from keras_mixup._config import argument
+from keras_mixup._engine.data import Data
 from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
-from keras_mixup._engine.element import Layout, layout_of
 from keras_mixup._engine.fields import assert_allowed
-from keras_mixup._engine.methods import Blended, Method
+from keras_mixup._engine.layout import Layout, layout_of
+from keras_mixup._engine.methods import DEFAULT, UNMIXED, Combination, FourParts, Method, Parts
 from keras_mixup._engine.plans import Drawing
 from keras_mixup._engine.program import compiled_program, program
 from keras_mixup._engine.tensors import as_tensors, fingerprint
 from keras_mixup._random import batch_seed
-from keras_mixup._types import Element, Nest, NumClasses, Seed
-from keras_mixup.blend import Blend
-from keras_mixup.coefficient import Coefficient
+from keras_mixup._types import Element, Nest, Seed
 from keras_mixup.hidden import MixedModel
-from keras_mixup.label_share import LabelShare
-from keras_mixup.pairing import Pairing
-
-_BOX_FORMATS = (*FORMATS, *(f"rel_{name}" for name in FORMATS))
 
 
-def _data_format(name: str, value: Any) -> str:
-    return _arguments.one_of(name, value, ("channels_last", "channels_first"))
-
-
-def _box_format(name: str, value: Any) -> str | None:
-    return None if value is None else _arguments.one_of(name, value, _BOX_FORMATS)
+def _combination(name: str, value: Any) -> Combination | None:
+    if value is not None and not isinstance(value, Combination):
+        rule = f"`{name}` is what `choose`, `WithClean` and `in_model` make of mixes."
+        _arguments.fail(TypeError, rule, "Call one of them.", **{name: value})
+    return value
 
 
 @final
-@dataclass(frozen=True, init=False)
-class Mix(Configurable):
+@dataclass(frozen=True, kw_only=True)
+class Mix(FourParts, Data):
     """A dataset transformation that mixes the examples of a batch, or of two streams.
 
     The recipes (`mixup`, `cutmix`, ...) return a `Mix`. To create your own, pass other parts.
@@ -55,15 +48,15 @@ class Mix(Configurable):
             `coefficient.Beta(0.2)`.
         blend: how two examples are combined, `(x, x_partner, lam, seed) -> (x_mixed, share)`; None
             means `blend.Linear()`.
-        label_share: how much of the label is the original's, `(share, y, y_partner) -> share of
-            the label`; None mixes labels with the share of the inputs.
-        method: a method that takes the place of these four parts, as in `choose` and `WithClean`.
+        label: how two labels are combined, `(share, y, y_partner) -> y_mixed`; None means
+            `label.Linear()`.
         num_classes: number of classes if labels are integer ids; with several outputs, a structure
             like that of y.
         keep: names of entries that are returned unchanged, such as `("id",)`, `("meta/file",)`,
             `("1",)` for the second entry of a tuple, or `("y/id",)` if x has an entry of that name,
             too.
-        data_format: "channels_last" or "channels_first", for images, videos and masks.
+        data_format: "channels_last" or "channels_first", for images, videos and masks. None means
+            `keras.config.image_data_format()`, and images that look like the other one are refused.
         bounding_box_format: format of boxes that are cut, one of the Keras formats: "xyxy",
             "rel_xyxy", "xywh", ...
         seed: an integer for reproducible draws, or None for fresh draws.
@@ -74,53 +67,36 @@ class Mix(Configurable):
     Example:
         >>> mix = Mix(coefficient=coefficient.Constant(0.5), blend=blend.Linear(), num_classes=10)
         >>> train = ds.batch(128).apply(mix)
+        >>> mix
+        Mix(coefficient=coefficient.Constant(lam=0.5), num_classes=10)
     """
 
-    method: Method
-    num_classes: NumClasses = argument(check_num_classes, None)
-    keep: Sequence[str] = argument(_arguments.names, ())
-    data_format: str = argument(_data_format, "channels_last")
-    bounding_box_format: str | None = argument(_box_format, None)
+    made_of: Combination | None = argument(_combination, None)
     seed: int | None = argument(_arguments.seed, None)
 
-    def __init__(
-        self,
-        *,
-        pairing: Pairing | Callable[..., Any] | None = None,
-        coefficient: Coefficient | Callable[..., Any] | None = None,
-        blend: Blend | Callable[..., Any] | None = None,
-        label_share: LabelShare | Callable[..., Any] | None = None,
-        method: Method | None = None,
-        num_classes: NumClasses = None,
-        keep: Sequence[str] = (),
-        data_format: str = "channels_last",
-        bounding_box_format: str | None = None,
-        seed: int | None = None,
-    ) -> None:
-        parts: dict[str, Any] = {
-            "coefficient": coefficient,
-            "blend": blend,
-            "pairing": pairing,
-            "label_share": label_share,
-        }
-        given = {name: part for name, part in parts.items() if part is not None}
-        if method is not None and given:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = {name: part for name, part in self.parts.items() if part != DEFAULT.parts[name]}
+        if self.made_of is not None and given:
             _arguments.fail(
                 ValueError,
-                "A mix is made either of parts or of a method that contains them.",
-                "Remove one or the other.",
-                method=method,
+                "A mix is made either of parts or of other mixes.",
+                "Pass the parts to the mixes.",
+                made_of=self.made_of,
                 **given,
             )
-        self.__dict__.update(
-            method=Blended(**given) if method is None else method,
-            num_classes=num_classes,
-            keep=keep,
-            data_format=data_format,
-            bounding_box_format=bounding_box_format,
-            seed=seed,
-        )
-        self.__post_init__()
+
+    def __repr__(self) -> str:
+        if self.made_of is None:
+            return super().__repr__()
+        methods = self.made_of.members
+        mixes = [None if method == UNMIXED else mix_of(method, self) for method in methods]
+        return self.made_of.call(mixes, self.seed)
+
+    @property
+    def method(self) -> Method:
+        """How this mix mixes, apart from what it is applied to."""
+        return self.made_of or Parts(**self.parts)
 
     @overload
     def __call__(self, dataset: tf.data.Dataset, /) -> tf.data.Dataset: ...
@@ -153,7 +129,7 @@ class Mix(Configurable):
                 mix=self,
             )
         element = as_tensors(element)
-        layout = layout_of(element, self)
+        layout = layout_of(element, self.method, self)
         element = layout.checked(element)
         if self.seed is None:
             # This follows a global seed. With one, a mapped function draws the same numbers in
@@ -234,6 +210,7 @@ class Mix(Configurable):
             )
         return MixedModel(model, self.method.points, keep=self.keep)
 
+    @tf.autograph.experimental.do_not_convert
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
         """Draw everything random about mixing this element; a pure function of its arguments.
 
@@ -247,7 +224,7 @@ class Mix(Configurable):
             of them can also be created by hand.
         """
         element = as_tensors(element)
-        layout = layout_of(element, self)
+        layout = layout_of(element, self.method, self)
         words = tf.convert_to_tensor(seed, tf.int32)
         if not words.shape.is_compatible_with([2]):
             _arguments.fail(
@@ -258,6 +235,7 @@ class Mix(Configurable):
             )
         return self._draw(element, layout, words, step)
 
+    @tf.autograph.experimental.do_not_convert
     def apply_plan(self, element: Element, plan: Any) -> Any:
         """Mix this element according to a plan; a pure function, without compilation.
 
@@ -269,7 +247,7 @@ class Mix(Configurable):
             `(x, y)` or `(x, y, sample_weight)`, with the same structure.
         """
         element = as_tensors(element)
-        layout = layout_of(element, self)
+        layout = layout_of(element, self.method, self)
         plan = self.method.checked(plan, layout.batch_size, layout.paired)
         return self._apply(element, plan, layout, compiled=False)
 
@@ -306,7 +284,7 @@ class Mix(Configurable):
         element = dataset.element_spec
         if not isinstance(element, tuple):
             element = (element,)
-        layout = layout_of(element, self)
+        layout = layout_of(element, self.method, self)
         if self._scheduled:
             check_endless(dataset)
 
@@ -331,9 +309,18 @@ class Mix(Configurable):
     def _apply(
         self, element: Element, plan: Any, layout: Layout, *, compiled: bool = True
     ) -> Element:
-        supported = all(method.blend.supports_jit for method in self.method.blended)
+        method = self.method
+        supported = all(part.supports_jit for p in method.blended for part in (p.blend, p.label))
         make = compiled_program if compiled and supported and layout.static else program
         first, second = layout.halves(element)
-        mixed, ranges = make(self.method.applied(), layout.mixed)(first, second, plan)
+        mixed, ranges = make(method.applied(), layout.mixed)(first, second, plan)
         assert_allowed(ranges, layout.mixed)
-        return self.method.deliver(layout.rebuild(element, mixed, self.method.rows), plan)
+        return method.deliver(layout.rebuild(element, mixed, method.rows), plan)
+
+
+def mix_of(method: Method, data: Data, seed: int | None = None) -> Mix:
+    """The mix of a method for this data."""
+    said = {field.name: getattr(data, field.name) for field in dataclasses.fields(Data)}
+    if isinstance(method, Parts):
+        return Mix(**method.parts, **said, seed=seed)
+    return Mix(made_of=method, **said, seed=seed)

@@ -75,14 +75,25 @@ class Drawing(NamedTuple):
     paired: bool
 
 
-def checked(plan: Any, kind: type[Any], size: int | None, optional: Sequence[str] = ()) -> Any:
+def checked(
+    plan: Any,
+    kind: type[Any],
+    size: int | None,
+    *,
+    optional: Sequence[str] = (),
+    count: int | None = None,
+) -> Any:
     """Convert `plan` to tensors; a plan made by hand may contain lists and arrays.
+
+    Values out of range are an `InvalidArgumentError` at run time. Compiled code cannot raise one:
+    there, they become NaN in `lam`, and so in the labels.
 
     Args:
         plan: the plan that was passed to `apply_plan`.
         kind: the type that the plan must have.
         size: size of the batch, if it is known.
         optional: names of the fields that may be `()`.
+        count: the number of mixes, or of layers, of which `chosen` or `layer` is the index.
     """
     if not isinstance(plan, kind):
         _arguments.fail(
@@ -95,14 +106,34 @@ def checked(plan: Any, kind: type[Any], size: int | None, optional: Sequence[str
     for name, value in plan._asdict().items():
         if name == "plans" or (isinstance(value, tuple) and value == () and name in optional):
             continue
-        dtype = tf.float32 if name == "lam" else tf.int32
-        tensors[name] = tf.convert_to_tensor(value, dtype)
+        tensor = tf.convert_to_tensor(value)
         shape = [size, BITS] if name == "seed" else [size]
-        if not tensors[name].shape.is_compatible_with(shape):
+        numeric = tensor.dtype.is_integer or (name == "lam" and tensor.dtype.is_floating)
+        if not numeric or not tensor.shape.is_compatible_with(shape):
+            dtype = "float32" if name == "lam" else "int32"
             _arguments.fail(
                 ValueError,
-                f"`{name}` of a plan must be {dtype.name} of shape {shape}.",
+                f"`{name}` of a plan must be numbers that fit {dtype} of shape {shape}.",
                 "Create the plan for this batch.",
                 **{name: value},
             )
+        tensors[name] = _in_range(name, tensor, count)
     return plan._replace(**tensors)
+
+
+def _in_range(name: str, tensor: tf.Tensor, count: int | None) -> tf.Tensor:
+    """A field of a plan as int32 or float32, with a check of its values."""
+    if name == "seed":
+        return tf.cast(tensor, tf.int32)
+    if name == "lam":
+        tensor = tf.cast(tensor, tf.float32)
+        allowed, rule = (tensor >= 0) & (tensor <= 1), "lie in [0, 1]"
+    else:
+        size = tf.shape(tensor)[0] if name == "partner" else tf.constant(count)
+        allowed = (tensor >= 0) & (tensor < tf.cast(size, tensor.dtype))
+        rule = "be an index into the batch" if name == "partner" else f"lie in [0, {count})"
+    message = f"`{name}` of a plan must {rule}. Correct the plan. Received: {name}="
+    tensor = _arguments.require(tf.reduce_all(allowed), message, tensor, value=tensor)
+    if name == "lam":
+        return tf.where(allowed, tensor, float("nan"))
+    return tf.cast(tensor, tf.int32)

@@ -17,6 +17,8 @@ from keras_mixup.blend._base import BITS, Blend, FromFunction
 from keras_mixup.blend._base import as_blend as as_blend  # used by the engine
 from keras_mixup.blend._box import Box, BoxRange, draw_box
 from keras_mixup.blend._fourier import Fourier
+from keras_mixup.blend._grid import Fit as Fit  # used by the engine
+from keras_mixup.blend._grid import Grid, Images, Spectrograms
 from keras_mixup.blend._linear import Identity, Linear
 from keras_mixup.blend._resized import Resized
 
@@ -28,8 +30,11 @@ __all__ = [
     "BoxRange",
     "Fourier",
     "FromFunction",
+    "Grid",
     "Identity",
+    "Images",
     "Linear",
     "Resized",
+    "Spectrograms",
     "draw_box",
 ]

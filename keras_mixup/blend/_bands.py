@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -15,6 +15,7 @@ from keras_mixup._random import index
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup.blend._grid import Grid, Spectrograms
 from keras_mixup.blend._images import canvas, replace, reshape_like, share_of, within
 
 # The maximum number of bands along an axis. Each band uses one word of random bits, and the number
@@ -57,7 +58,7 @@ class Bands(Blend):
     ratio: float = argument(_arguments.share, 0.3)
     dtype: str | None = argument(_arguments.output_dtype, None)
     supports_jit: ClassVar[bool] = True
-    grid: ClassVar[Literal["spectrogram"]] = "spectrogram"
+    grid: ClassVar[type[Grid]] = Spectrograms
 
     def __call__(
         self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor

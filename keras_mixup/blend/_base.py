@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._boxes import Boxes, union
-from keras_mixup._config import Configurable
+from keras_mixup._config import Part, as_part
 from keras_mixup._types import Nest, Size
+from keras_mixup.blend._grid import Grid
 
 # The number of int32 random words per example; a blend that needs more derives them from these.
 BITS = 8
 
 
-class Blend(Configurable, abc.ABC):
+class Blend(Part, abc.ABC):
     """The base class of blends, which combine two examples into one.
 
     Attributes:
@@ -26,17 +28,18 @@ class Blend(Configurable, abc.ABC):
             operations are excluded, because their floats differ between XLA and TensorFlow. The
             blend then runs in one pass over memory.
         draws: whether the blend uses `seed`.
-        grid: the grid whose places the blend copies: "image" (height and width), "spectrogram"
-            (time and frequency), or None. With a grid, labels with one value per place are cut
-            instead of mixed.
+        grid: the kind of grid whose places the blend copies, such as `Images` (height and width) or
+            `Spectrograms` (time and frequency), or None. With a grid, labels with one value per
+            place are cut instead of mixed.
         boxes: how bounding boxes are treated: "unite" keeps the boxes of both images, weighted by
             their shares; "cut" keeps the visible part of each box; None rejects boxes.
         dtype: dtype in which integer inputs are returned; None is the default of the blend.
     """
 
+    signature: ClassVar[str] = "(x, x_partner, lam, seed) -> (x_mixed, share)"
     supports_jit: ClassVar[bool] = False
     draws: ClassVar[bool] = True
-    grid: ClassVar[Literal["image", "spectrogram"] | None] = None
+    grid: ClassVar[type[Grid] | None] = None
     boxes: ClassVar[Literal["unite", "cut"] | None] = None
     dtype: str | None = None
 
@@ -105,9 +108,4 @@ class FromFunction(Blend):
         return x_mixed, share
 
 
-def as_blend(name: str, value: Any) -> Blend:
-    """Convert `value`, a blend or a function with its signature, to a blend."""
-    if isinstance(value, Blend):
-        return value
-    signature = "(x, x_partner, lam, seed) -> (x_mixed, share)"
-    return FromFunction(_arguments.function(name, value, signature))
+as_blend = functools.partial(as_part, kind=Blend, wrap=FromFunction)

@@ -15,6 +15,7 @@ from keras_mixup._random import fraction, index
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup.blend._grid import Grid, Images
 from keras_mixup.blend._images import common_size, kept_share, paste, place_inside
 
 
@@ -22,7 +23,7 @@ class _Rectangular(Blend):
     """x~ = x outside a rectangle, x_partner inside it."""
 
     supports_jit: ClassVar[bool] = True
-    grid: ClassVar[Literal["image"]] = "image"
+    grid: ClassVar[type[Grid]] = Images
     boxes: ClassVar[Literal["cut"]] = "cut"
 
     @abc.abstractmethod

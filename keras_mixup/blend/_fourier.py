@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -13,6 +13,7 @@ from keras_mixup._config import argument
 from keras_mixup._types import Nest
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import pixel_dtype
+from keras_mixup.blend._grid import Grid, Images
 from keras_mixup.blend._images import canvas, common_size, in_one_pass, replace, share_of
 
 # Stands for as many waves as there are pixels along a side, whatever its length.
@@ -60,7 +61,7 @@ class Fourier(Blend):
 
     decay: float = argument(_arguments.real, 3.0)
     dtype: str | None = argument(_arguments.output_dtype, None)
-    grid: ClassVar[Literal["image"]] = "image"
+    grid: ClassVar[type[Grid]] = Images
 
     def __call__(
         self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -13,6 +13,7 @@ from keras_mixup._config import argument
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup.blend._grid import Grid, Images
 from keras_mixup.blend._images import (
     canvas,
     common_size,
@@ -57,7 +58,7 @@ class Resized(Blend):
     """
 
     dtype: str | None = argument(_arguments.output_dtype, None)
-    grid: ClassVar[Literal["image"]] = "image"
+    grid: ClassVar[type[Grid]] = Images
 
     def __call__(
         self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor

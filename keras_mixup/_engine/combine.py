@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from keras_mixup import _arguments
+from keras_mixup._engine.data import Data
 from keras_mixup._engine.methods import UNMIXED, Choice, InModel, Twin, linear
-from keras_mixup._engine.mix import Mix
+from keras_mixup._engine.mix import Mix, mix_of
 
 
 def choose(
@@ -66,10 +67,9 @@ def choose(
         seed = int(words[0])
     agreed = {
         field.name: _agreed(field.name, [getattr(mix, field.name) for mix in given], field.default)
-        for field in dataclasses.fields(Mix)
-        if field.name not in ("method", "seed")
+        for field in dataclasses.fields(Data)
     }
-    return Mix(method=choice, seed=seed, **agreed)
+    return mix_of(choice, Data(**agreed), seed)
 
 
 def WithClean(mix: Mix) -> Mix:  # noqa: N802
@@ -96,7 +96,7 @@ def WithClean(mix: Mix) -> Mix:  # noqa: N802
         Pinto, Yang, Lim, Torr, Dokania, 2022, arXiv:2206.14502.
     """
     mix = _mix(mix)
-    return dataclasses.replace(mix, method=Twin(mix.method))
+    return mix_of(Twin(mix.method), mix, mix.seed)
 
 
 def in_model(mix: Mix, layers: Sequence[str] = ("input",)) -> Mix:
@@ -127,7 +127,7 @@ def in_model(mix: Mix, layers: Sequence[str] = ("input",)) -> Mix:
         ['mix_lam', 'mix_layer', 'mix_partner', 'mix_row', 'x']
     """
     mix = _mix(mix)
-    return dataclasses.replace(mix, method=InModel(linear("mix", mix.method), layers))
+    return mix_of(InModel(linear("mix", mix.method), layers), mix, mix.seed)
 
 
 def _mix(value: Any) -> Mix:
@@ -143,8 +143,7 @@ def _mix(value: Any) -> Mix:
 
 def _agreed(name: str, values: Sequence[Any], unset: Any) -> Any:
     """Returns the one value that the members specify, or `unset`."""
-    # For `data_format`, the default counts as given, because it is a statement about the data too.
-    given = values if name == "data_format" else [value for value in values if value != unset]
+    given = [value for value in values if value != unset]
     if any(value != given[0] for value in given):
         _arguments.fail(
             ValueError,
