@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from in_model import device
 
 from keras_mixup import mixup, shuffled_pairs
 
@@ -89,6 +90,8 @@ def main():
     parser.add_argument("--model", default="MobileNetV2", help="name in keras.applications")
     args = parser.parse_args()
 
+    if keras.backend.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")  # it would take most of the memory
     build = getattr(keras.applications, args.model)
     model = build(input_shape=(args.side, args.side, 3), weights=None, classes=CLASSES)
     model.compile("sgd", "categorical_crossentropy")
@@ -102,7 +105,7 @@ def main():
                     timings[name, kind].append(args.batch * rate)
 
     print(f"{args.model}, {args.batch} x {args.side}x{args.side}x3, Keras on", end=" ")
-    print(f"{keras.backend.backend()}, {os.cpu_count()} CPUs, {args.rounds} rounds\n")
+    print(f"{keras.backend.backend()}, {device()}, {os.cpu_count()} CPUs, {args.rounds} rounds\n")
     print("| pipeline | input alone, images/s | stock fit, images/s (min to max) |")
     print("|---|---|---|")
     for name in feeds:

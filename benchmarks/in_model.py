@@ -6,10 +6,10 @@
 A small residual network trains with a stock `fit` on uint8 images held in memory. Five variants
 take turns: no mixing; `mixup` in the pipeline; the same mix on the inputs, in the model; Manifold
 Mixup at the input and after two stages; and Manifold Mixup after two stages only. The figures are
-medians over the rounds of the time of a step, of its processor time, which other processes disturb
-less, and of the ratio of that processor time to the one of the plain step in the same round. On a
-GPU, compare times instead. Bytes are those of a batch as it is sent to the device, including the
-labels. The script runs on any Keras backend.
+medians over the rounds of the time of a step, of its CPU time, and of the ratio of each to that of
+the plain step in the same round. On a CPU that is busy with other work, compare CPU times, which
+are disturbed less; on a GPU, compare times. Bytes are those of a batch as it is sent to the device,
+including the labels. The script runs on any Keras backend.
 """
 
 import argparse
@@ -68,6 +68,18 @@ def size(element):
     return sum(leaf.numpy().nbytes for leaf in tf.nest.flatten(element))
 
 
+def spread(values, digits):
+    """Formats values as "median (min to max)"."""
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def device():
+    """The name of the device that Keras computes on."""
+    found = keras.ops.convert_to_tensor(0.0).device
+    return getattr(found, "device_kind", str(found).rpartition("/")[2])
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
@@ -80,6 +92,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=9, help="rounds")
     args = parser.parse_args()
 
+    if keras.backend.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")  # it would take most of the memory
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (4 * args.batch, args.side, args.side, 3)).astype("uint8")
     y = rng.integers(0, CLASSES, len(x))
@@ -102,16 +116,17 @@ def main():
                 times[name].append(1000 * (time.perf_counter() - start) / args.steps)
 
     print(f"{args.batch} x {args.side}x{args.side}x3, {models['plain'].count_params():,} weights,")
-    print(f"Keras {keras.__version__} on {keras.backend.backend()}, {platform.machine()},", end=" ")
-    print(f"{os.cpu_count()} CPUs, GPUs: {len(tf.config.list_physical_devices('GPU'))},", end=" ")
-    print(f"{args.rounds} rounds of {args.steps} steps\n")
-    print("| training step | ms | CPU ms (min to max) | of plain (min to max) | bytes sent |")
-    print("|---|---|---|---|---|")
-    for name, found in processor.items():
-        ratios = [one / plain for one, plain in zip(found, processor["plain"])]
-        columns = [f"{statistics.median(times[name]):.0f}"]
-        columns.append(f"{statistics.median(found):.0f} ({min(found):.0f} to {max(found):.0f})")
-        columns.append(f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+    print(f"Keras {keras.__version__} on {keras.backend.backend()}, {device()},", end=" ")
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, {args.rounds} rounds of", end=" ")
+    print(f"{args.steps} steps\n")
+    print("| training step | ms (min to max) | of plain (min to max) |", end=" ")
+    print("CPU ms (min to max) | CPU of plain (min to max) | bytes sent |")
+    print("|---|---|---|---|---|---|")
+    for name in models:
+        columns = []
+        for found in (times, processor):
+            ratios = [one / plain for one, plain in zip(found[name], found["plain"])]
+            columns += [spread(found[name], 2), spread(ratios, 3)]
         print(f"| {name} | {' | '.join(columns)} | {size(next(iter(feeds[name]))):,} |")
 
 
