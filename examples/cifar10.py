@@ -110,8 +110,9 @@ def network(data, widths=CPU.widths, dropout=0.0):
             x = layers.Add(name=name)([shortcut, convolution(filters)(y)])
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dense(10)(x)
-    return keras.Model(inputs, layers.Activation("softmax")(x))
+    # float32 under every dtype policy: bfloat16 has 8 bits, too few for probabilities near 1.
+    x = layers.Dense(10, dtype="float32")(x)
+    return keras.Model(inputs, layers.Activation("softmax", dtype="float32")(x))
 
 
 def logits(model):

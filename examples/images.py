@@ -4,7 +4,7 @@
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
 # **Description:** Train a small ResNet on 5,000 images of CIFAR-10, with and without mixup.<br>
-# **Accelerator:** None; GPU for `--paper`
+# **Accelerator:** None
 #
 # **What.** The same small pre-activation ResNet is trained plain and with mixup at $\alpha$ = 0.2
 # and 1, on 5,000 images of CIFAR-10 and from the same seed. The test error is measured on all
@@ -13,9 +13,9 @@
 # **Why.** In Section 3.2 of [the paper](https://arxiv.org/abs/1710.09412), a network that can
 # memorize its training images does better when it is asked to be linear between them.
 #
-# **How long.** About 6 minutes of processor time per model, with three models per seed. With
-# `--paper`, `python examples/images.py` runs the paper's own recipe: 50,000 images, a
-# pre-activation ResNet-18, and 200 epochs. This needs a GPU.
+# **How long.** About 6 minutes of processor time per model, with three models per seed. The paper's
+# own recipe, with 50,000 images, a pre-activation ResNet-18 and 200 epochs, needs a GPU:
+# `python examples/cifar10_paper.py`.
 
 # %%
 import experiment
@@ -23,7 +23,6 @@ from cifar10 import (
     ALPHAS,
     CLASS_NAMES,
     CPU,
-    PAPER,
     batches,
     errors_table,
     fit,
@@ -38,12 +37,10 @@ from keras_mixup import mixup, plot
 args = experiment.flags(
     "Sec. 3.2: test error on CIFAR-10, plain and with mixup.",
     seeds=([0], "seeds; one model of each kind is trained per seed"),
-    paper=(False, "use the paper's network, data and schedule; needs a GPU"),
     models=("cifar10_models", "folder of trained models; models in it are not trained again"),
 )
-data = load(50_000 if args.paper else 5000, args.smoke)
-recipe = PAPER if args.paper else CPU
-recipe = shorter(recipe) if args.smoke else recipe
+data = load(smoke=args.smoke)
+recipe = shorter(CPU) if args.smoke else CPU
 
 # %% [markdown]
 # ## What the network sees

@@ -1,12 +1,16 @@
 """The examples and benchmarks run, at a size of seconds."""
 
+import importlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import jupytext
+import keras
 import nbclient
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -29,9 +33,13 @@ EXPERIMENTS = [
 ]
 
 
-def run(script, *arguments, cwd):
+GPU = ["--epochs", 2, "--rounds", 1, "--policy", "float32", "--csv", "gpu.csv"]
+
+
+def run(script, *arguments, cwd, **environment):
     command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
 
 
 @pytest.mark.slow
@@ -72,12 +80,11 @@ def test_notebook_is_saved_with_what_its_script_gives(name):
 
 @pytest.mark.slow
 def test_experiment_runs_as_a_script(tmp_path):
-    """With the paper's recipe too, which no notebook runs."""
-    result = run("examples/images.py", "--smoke", "--paper", cwd=tmp_path)
+    result = run("examples/images.py", "--smoke", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "images_batch.png").read_bytes().startswith(b"\x89PNG")
     assert "| mixup, alpha 1 |" in result.stdout
-    again = run("examples/images.py", "--smoke", "--paper", cwd=tmp_path)
+    again = run("examples/images.py", "--smoke", cwd=tmp_path)
     assert "mixup, alpha 1, seed 0: found" in again.stdout
 
 
@@ -97,6 +104,49 @@ def test_compare_methods(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_recipe_of_the_paper(tmp_path):
+    flags = ["--smoke", "--methods", "mixup", "manifold", "--epochs", 2]
+    result = run("examples/cifar10_paper.py", *flags, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "| 2 of 2 epochs, one seed |" in result.stdout
+    rows = (tmp_path / "cifar10_paper.csv").read_text().splitlines()
+    runs = [row.split(",")[:4] for row in rows[1:]]
+    epochs = ("1", "2")
+    assert runs == [[name, "0", k, "2"] for name in ("mixup", "manifold") for k in epochs]
+    assert (tmp_path / "cifar10_paper.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_paper_within_a_time(tmp_path):
+    """Too short a time for two epochs; the trial run is not in the table."""
+    flags = ["--smoke", "--methods", "plain", "--seconds", 1]
+    result = run("examples/cifar10_paper.py", *flags, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "| 1 of 1 epochs, one seed |" in result.stdout
+
+
+def test_the_page_of_results_has_the_table_of_its_rows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    script = importlib.import_module("cifar10_paper")
+    table = script.results(script.read(ROOT / "docs/cifar10_paper.csv"))
+    assert table in (ROOT / "docs/results.md").read_text()
+
+
+def test_the_network_predicts_in_float32_under_every_policy(monkeypatch):
+    """bfloat16 has 8 bits: it cannot tell a probability of 0.999 from 1."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    cifar10 = importlib.import_module("cifar10")
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        data = cifar10.Data(np.zeros((2, 8, 8, 3), "uint8"), None, None, None)
+        model = cifar10.network(data, widths=(2,))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert [layer.compute_dtype for layer in model.layers[-3:]] == ["bfloat16", *2 * ["float32"]]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [
@@ -107,6 +157,7 @@ def test_compare_methods(tmp_path):
         ("start", ["--builds", 2, "--warm-up", 1, "--kinds", "cast, map", "mixup, apply"]),
         ("in_model", ["--batch", 4, "--side", 8, "--width", 2, "--steps", 1, "--rounds", 1]),
         ("end_to_end", ["--batch", 2, "--side", 32, "--steps", 1, "--rounds", 1]),
+        ("gpu", ["--model", "MobileNet", "--batch", 2, "--side", 32, "--steps", 1, *GPU]),
     ],
 )
 def test_benchmarks_run(script, arguments, tmp_path):
@@ -114,3 +165,22 @@ def test_benchmarks_run(script, arguments, tmp_path):
     assert result.returncode == 0, result.stderr
     units = "ms per batch", "CPU ms", "MiB", "images/s"
     assert any(unit in result.stdout for unit in units)
+
+
+@pytest.mark.slow
+def test_benchmark_in_model_says_what_keras_computes_on(tmp_path):
+    """TensorFlow sees no device of another backend; a step on a GPU takes fractions of a ms."""
+    pytest.importorskip("jax")
+    arguments = ["--batch", 4, "--side", 8, "--width", 2, "--steps", 1, "--rounds", 2]
+    result = run("benchmarks/in_model.py", *arguments, cwd=tmp_path, KERAS_BACKEND="jax")
+    assert result.returncode == 0, result.stderr
+    assert "on jax, cpu," in result.stdout
+    number = r"([\d.]+) \(([\d.]+) to ([\d.]+)\)"
+    rows = re.findall(rf"^\| (.*?) \| {number} \| {number} \|", result.stdout, re.MULTILINE)
+    assert len(rows) == 5
+    base = rows[0]
+    assert base[4:] == ("1.000", "1.000", "1.000")
+    for _, _, low, high, _, low_ratio, high_ratio in rows:
+        # Of times, not of CPU times. They are rounded to 0.01 ms, and ratios to 0.001.
+        assert float(low_ratio) + 0.0005 >= (float(low) - 0.005) / (float(base[3]) + 0.005)
+        assert float(high_ratio) - 0.0005 <= (float(high) + 0.005) / (float(base[2]) - 0.005)
