@@ -252,6 +252,21 @@ def test_the_readme_says_of_speed_what_was_measured():
     assert slower == ("is slower than Keras's layer on the smallest" in text)
 
 
+def test_pages_say_of_the_gpu_what_was_measured():
+    """Ratios are quoted with the two decimals of the table's median, rounded."""
+    text = (ROOT / "benchmarks/README.md").read_text().split("## A training step on a GPU\n")[1]
+    rows = re.findall(r"^\| (.*?) \| [^|]* \| ([\d.]+) \(", text.split("\n## ")[0], re.MULTILINE)
+    ratios = {name: f"{float(ratio):.2f}" for name, ratio in rows}
+    expected = {ratios["mixup"], ratios["no mixing, float32"]}
+    for page, section in (
+        ("README.md", "Speed"),
+        ("docs/pitfalls.md", "float32 images and a fast GPU"),
+    ):
+        quote = (ROOT / page).read_text().split(f"## {section}\n")[1].split("\n## ")[0]
+        quote = quote[quote.index("H100") :]
+        assert set(re.findall(r"(\d\.\d\d)(?: times|\])", quote)) == expected, page
+
+
 def lists():
     """The module that makes the lists of methods; a script beside the cards."""
     spec = importlib.util.spec_from_file_location("lists", ROOT / "docs/methods/lists.py")
