@@ -1,12 +1,14 @@
 """`Fourier`: the masks, the selection of pixels, and the landscape behind them."""
 
 import itertools
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import (
     DRAWS,
+    EPSILON,
     bits,
     differ,
     images,
@@ -16,7 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_mixup import blend, fmix
-from keras_mixup.blend._fourier import _highest_frequency, draw_landscape, highest
+from keras_mixup.blend._fourier import (
+    _highest_frequency,
+    draw_landscape,
+    highest,
+    normal_numbers,
+)
 
 
 @given(
@@ -124,6 +131,53 @@ def test_landscape_is_as_real_part_of_an_inverse_transform():
         assert steps[0].std() == pytest.approx(steps[1].std(), rel=0.07)
 
 
+# A square with frequencies left out, odd sides, lines, one pixel, and more waves than are left out.
+SHAPES = [(32, 32, 3.0), (37, 53, 0.5), (224, 100, 3.0), (1, 700, 1.0), (601, 3, 2.0), (1, 1, 0.0)]
+
+
+@pytest.mark.parametrize(("height", "width", "decay"), SHAPES)
+def test_a_landscape_depends_on_the_bits_of_its_example_only(height, width, decay):
+    """Not on its place, the other examples, their number, or whether a graph draws it."""
+    seed = bits(37)
+
+    def landscape(rows):
+        return draw_landscape(tf.gather(seed, rows), height, width, decay).numpy()
+
+    every = landscape(range(37))
+    rows = np.random.default_rng(0).permutation(37)
+    np.testing.assert_array_equal(landscape(rows), every[rows])
+    for count in (1, 2, 7, 33):
+        np.testing.assert_array_equal(landscape(rows[:count]), every[rows[:count]])
+    graph = tf.function(lambda *size: draw_landscape(seed, *size, decay))
+    for size in ((height, width), (tf.constant(height), tf.constant(width))):
+        np.testing.assert_array_equal(graph(*size), every)
+
+
+@pytest.mark.parametrize("word", range(blend.BITS))
+def test_every_word_counts(word):
+    """Seeds made by hand may differ in one word: their noise is independent."""
+    seed = np.zeros((DRAWS, blend.BITS), "int32")
+    seed[:, word] = np.arange(DRAWS)
+    noise = normal_numbers(tf.constant(seed), 6).numpy().astype("float64")
+    # Products of independent normal numbers have an sd of 1: 7 sd of a mean of 20,000 are 0.05,
+    # and are exceeded once in 4e11 times. One of the 6 numbers is not in a whole group of 4.
+    for near, far in ((noise[1:], noise[:-1]), (noise[:, 1:], noise[:, :-1])):
+        np.testing.assert_allclose((near * far).mean(axis=0), 0, atol=0.05)
+
+
+def test_noise_is_normal():
+    """The DKW bound of 20,000 numbers, and moments that a wrong tail or scale would change."""
+    table = np.sort(np.unique(normal_numbers(bits(500), 5000).numpy().astype("float64")))
+    normal = NormalDist()
+    noise = normal_numbers(bits(DRAWS // 10), 10).numpy().astype("float64").ravel()
+    exact = [normal.cdf(value) for value in np.sort(noise)]
+    assert np.abs(np.arange(DRAWS) / DRAWS - exact).max() < EPSILON
+    # The quantiles themselves: 2.5 million draws miss a value of 65,536 once in 1e12 times.
+    expected = [normal.inv_cdf((k + 0.5) / 2**16) for k in range(2**16)]
+    np.testing.assert_allclose(table, expected, rtol=1e-6, atol=1e-9)
+    assert np.mean(np.square(expected)) == pytest.approx(1, abs=5e-5)
+
+
 def test_examples_have_masks_of_their_own_and_batches_too():
     a, b = (tf.fill([8, 16, 16, 1], value) for value in (0.0, 100.0))
     lam, seed = tf.fill([8], 0.5), bits(8)
@@ -133,9 +187,17 @@ def test_examples_have_masks_of_their_own_and_batches_too():
     np.testing.assert_array_equal(mask, again)
     other, _ = blend.Fourier()(a, b, lam, bits(8, seed=1))
     assert differ(mask.numpy(), other.numpy())
-    # A smaller last batch has the masks of the rows it has.
-    part, _ = blend.Fourier()(a[:3], b[:3], lam[:3], seed[:3])
-    np.testing.assert_array_equal(part, mask[:3])
+    # Any part of the batch, in any order, has the masks of the rows it has.
+    rows = [5, 0, 3]
+    part, _ = blend.Fourier()(a[:3], b[:3], lam[:3], tf.gather(seed, rows))
+    np.testing.assert_array_equal(part, mask.numpy()[rows])
+
+
+def test_an_empty_batch():
+    empty = tf.zeros([0, 8, 8, 1])
+    mixed, share = blend.Fourier()(empty, empty, tf.zeros([0]), tf.zeros([0, 8], tf.int32))
+    assert mixed.shape == (0, 8, 8, 1)
+    assert share.shape == (0,)
 
 
 def test_every_pixel_is_kept_equally_often():
