@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from keras_mixup._types import Size
+
 # A box that keeps a smaller part of its area is dropped, as in YOLO's `box_candidates`
 # (github.com/ultralytics/ultralytics, data/augment.py, `area_thr`).
 SMALLEST_PART = 0.1
@@ -60,13 +62,15 @@ def cut(one: Boxes, other: Boxes, pasted: Rectangle) -> Boxes:
     return _joined(_visible(one, _outside, inside), _visible(other, _clipped, inside))
 
 
-def to_corners(boxes: tf.Tensor, box_format: str, height: Any, width: Any) -> tf.Tensor:
-    """Convert boxes to left, top, right, bottom in pixels, float32 `[B, N, 4]`."""
-    scale = _scale(box_format, height, width)
-    a, b, c, d = tf.unstack(tf.cast(boxes, tf.float32) * scale, axis=-1)
+def to_corners(boxes: tf.Tensor, box_format: str, height: Size, width: Size) -> tf.Tensor:
+    """Convert boxes to left, top, right, bottom in pixels, float32 `[B, N, 4]`.
+
+    Keras's `convert_format` has no "rel_center_yxhw", and returns tensors of the backend outside
+    graphs. The tests compare the other formats with it.
+    """
     base = box_format.removeprefix("rel_")
-    if base in ("yxyx", "center_yxhw"):
-        a, b, c, d = b, a, d, c
+    boxes = _columns_first(tf.cast(boxes, tf.float32), base)
+    a, b, c, d = tf.unstack(boxes * _scale(box_format, height, width), axis=-1)
     if base.startswith("center"):
         a, b = a - c / 2, b - d / 2
     if base.endswith(("wh", "hw")):
@@ -74,7 +78,7 @@ def to_corners(boxes: tf.Tensor, box_format: str, height: Any, width: Any) -> tf
     return tf.stack([a, b, c, d], axis=-1)
 
 
-def from_corners(corners: tf.Tensor, box_format: str, height: Any, width: Any) -> tf.Tensor:
+def from_corners(corners: tf.Tensor, box_format: str, height: Size, width: Size) -> tf.Tensor:
     """The inverse of `to_corners`."""
     a, b, c, d = tf.unstack(corners, axis=-1)
     base = box_format.removeprefix("rel_")
@@ -82,16 +86,20 @@ def from_corners(corners: tf.Tensor, box_format: str, height: Any, width: Any) -
         c, d = c - a, d - b
     if base.startswith("center"):
         a, b = a + c / 2, b + d / 2
-    if base in ("yxyx", "center_yxhw"):
-        a, b, c, d = b, a, d, c
-    return tf.stack([a, b, c, d], axis=-1) / _scale(box_format, height, width)
+    boxes = tf.stack([a, b, c, d], axis=-1) / _scale(box_format, height, width)
+    return _columns_first(boxes, base)
 
 
-def _scale(box_format: str, height: Any, width: Any) -> Any:
+def _columns_first(boxes: tf.Tensor, base: str) -> tf.Tensor:
+    """Swap the axes of formats whose vertical coordinate comes first; its own inverse."""
+    return tf.gather(boxes, [1, 0, 3, 2], axis=-1) if base in ("yxyx", "center_yxhw") else boxes
+
+
+def _scale(box_format: str, height: Size, width: Size) -> tf.Tensor | float:
+    """The unit of the coordinates in pixels, horizontal first."""
     if not box_format.startswith("rel_"):
         return 1.0
-    sides = [height, width] if "yx" in box_format else [width, height]
-    return tf.cast(tf.stack(sides * 2), tf.float32)
+    return tf.cast(tf.stack([width, height] * 2), tf.float32)
 
 
 def _joined(one: Boxes, other: Boxes) -> Boxes:

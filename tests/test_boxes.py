@@ -1,5 +1,6 @@
 """What becomes of bounding boxes."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +14,7 @@ from keras_mixup import (
     fmix,
     mixup,
 )
+from keras_mixup._boxes import FORMATS, from_corners, to_corners
 
 SLICES = tf.data.Dataset.from_tensor_slices
 
@@ -108,3 +110,62 @@ def test_a_pasted_box_hides_what_it_covers(make):
                 rows, columns = np.flatnonzero(half.any(1)), np.flatnonzero(half.any(0))
                 expected = [columns[0] + left, rows[0], columns[-1] + 1 + left, rows[-1] + 1]
                 np.testing.assert_array_equal(corners[2 + k], expected)
+
+
+HEIGHT, WIDTH = 37, 53
+ALL_FORMATS = [*FORMATS, *(f"rel_{name}" for name in FORMATS)]
+
+
+def by_keras(boxes, source, target):
+    """Keras's conversion, which lacks one format: that one is another with its axes swapped."""
+    swapped = "rel_center_yxhw"
+    if source == swapped:
+        boxes, source = boxes[..., [1, 0, 3, 2]], "rel_center_xywh"
+    convert = keras.utils.bounding_boxes.convert_format
+    known = "rel_center_xywh" if target == swapped else target
+    converted = np.asarray(convert(tf.constant(boxes), source, known, HEIGHT, WIDTH))
+    return converted[..., [1, 0, 3, 2]] if target == swapped else converted
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])
+@pytest.mark.parametrize("box_format", ALL_FORMATS)
+def test_formats_are_those_of_keras(box_format, known):
+    """Both directions, of an image that is not square, in a graph that XLA compiles."""
+    ends = np.sort(np.random.default_rng(0).random((3, 5, 2, 2)), axis=2).reshape(3, 5, 4)
+    corners = (ends * [WIDTH, HEIGHT, WIDTH, HEIGHT]).astype("float32")
+    boxes = by_keras(corners, "xyxy", box_format)
+    size = (HEIGHT, WIDTH) if known else (tf.constant(HEIGHT), tf.constant(WIDTH))
+    # At most four roundings of numbers below 64, by half a unit in the last place each: Keras adds
+    # the terms in another order.
+    pixel = {"rtol": 0, "atol": 4 * 2.0**-19}
+    for function, given, expected in (
+        (to_corners, boxes, corners),
+        (from_corners, corners, boxes),
+    ):
+        np.testing.assert_allclose(function(given, box_format, *size), expected, **pixel)
+        compiled = tf.function(function, jit_compile=True)
+        np.testing.assert_allclose(compiled(given, box_format, *size), expected, **pixel)
+    for dtype in ("int32", "float16", "float64"):
+        converted = to_corners(tf.cast(boxes, dtype), box_format, *size)
+        given = tf.cast(boxes, dtype).numpy().astype("float32")
+        assert converted.dtype == tf.float32
+        np.testing.assert_allclose(converted, by_keras(given, box_format, "xyxy"), **pixel)
+
+
+@pytest.mark.parametrize("box_format", ALL_FORMATS)
+def test_the_format_of_boxes_does_not_change_what_is_cut(box_format):
+    """The same boxes in every format, through a dataset of images that are not square."""
+    x = np.zeros((2, HEIGHT, WIDTH, 1), "float32")
+    corners = np.float32([[[2, 1, 50, 12], [3, 20, 13, 36]], [[0, 0, 53, 37], [40, 2, 52, 30]]])
+    labels = np.array([[1, 2], [3, 4]])
+
+    def cut(boxes, name):
+        data = SLICES((x, {"boxes": boxes, "labels": labels})).batch(2)
+        return head(data.apply(cutmix(bounding_box_format=name, seed=0)))[1]
+
+    ours, reference = cut(by_keras(corners, "xyxy", box_format), box_format), cut(corners, "xyxy")
+    kept = reference["labels"] != -1
+    assert 4 < kept.sum() < 8
+    np.testing.assert_array_equal(ours["labels"], reference["labels"])
+    found = by_keras(ours["boxes"], box_format, "xyxy")
+    np.testing.assert_allclose(found[kept], reference["boxes"][kept], rtol=0, atol=4 * 2.0**-19)
