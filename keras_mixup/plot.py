@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_mixup import _arguments
+from keras_mixup._figure import new_figure
 
 if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
@@ -57,13 +58,6 @@ def show_batch(
         >>> mixed = dataset.apply(keras_mixup.mixup(alpha=1.0, num_classes=2))
         >>> figure = keras_mixup.plot.show_batch(mixed, class_names=["cat", "dog"])
     """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "`show_batch` needs matplotlib. Install it with `pip install matplotlib`."
-        ) from error
-
     max_images = _arguments.integer("max_images", max_images, low=1)
     images, labels = _first_batch(dataset)
     num_classes = labels.shape[1]
@@ -85,11 +79,11 @@ def show_batch(
     cell_width, title_height = 2.2, 0.15 * max(title.count("\n") + 1 for title in titles)
     height_per_width = images.shape[1] / images.shape[2]
     cell_height = cell_width * height_per_width + title_height + 0.25
-    figure = plt.figure(figsize=(columns * cell_width, rows * cell_height), layout="constrained")
-    # Created by pyplot, so that notebooks can draw it, and closed, so that they draw it only once.
-    plt.close(figure)
+    figure = new_figure("show_batch", columns * cell_width, rows * cell_height)
 
-    colors = plt.colormaps["tab10" if num_classes <= 10 else "tab20"]
+    from matplotlib import colormaps
+
+    colors = colormaps["tab10" if num_classes <= 10 else "tab20"]
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_mixup._arguments import fail
+from keras_mixup._figure import new_figure
 
 if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
@@ -40,15 +41,7 @@ def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list
                 axes=len(given),
             )
         return given
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "`plot` needs matplotlib. Install it with `pip install matplotlib`."
-        ) from error
-    figure = plt.figure(figsize=(count * width, height), layout="constrained")
-    # Created by pyplot, so that notebooks can draw it, and closed, so that they draw it only once.
-    plt.close(figure)
+    figure = new_figure("plot", count * width, height)
     return list(figure.subplots(1, count, squeeze=False)[0])
 
 
