@@ -36,18 +36,19 @@ _SHIFT = 23 - _KNOT_BITS
 _FIRST_ROW = (127 - 1) << _KNOT_BITS
 
 
-def distributions() -> Any:
-    """`tensorflow_probability.distributions`, loaded at first use: it takes most of a second."""
+def tfp() -> Any:
+    """`tensorflow_probability`, loaded at first use: it takes most of a second."""
     try:
-        from tensorflow_probability import distributions
+        import tensorflow_probability
+        from tensorflow_probability import distributions  # noqa: F401  # needs tf-keras
     except ImportError as error:
         raise ImportError(
-            "lam is drawn with TensorFlow Probability, which also needs tf-keras. "
+            "Beta draws and temperatures need TensorFlow Probability, which also needs tf-keras. "
             'Run `pip install "tensorflow-probability[tf]"`, or with tensorflow-cpu '
             "`pip install --no-deps tf-keras`, in the version of TensorFlow. "
             f"Received: {error}"
         ) from error
-    return distributions
+    return tensorflow_probability
 
 
 def logit_quantile(alpha: float, u: np.ndarray) -> np.ndarray:
@@ -66,7 +67,7 @@ def logit_quantile(alpha: float, u: np.ndarray) -> np.ndarray:
     # where the tail is used, because `tfp` compiles its quantile function again, in 0.1 s, for each
     # new number of points.
     with tf.init_scope(), tf.device("cpu:0"):
-        q = distributions().Beta(np.float64(alpha), np.float64(alpha)).quantile(u).numpy()
+        q = tfp().distributions.Beta(np.float64(alpha), np.float64(alpha)).quantile(u).numpy()
     # `tfp` 0.25 gives 0.436 for alpha = 0.2 at this one point.
     q = np.where(u == 0.5, 0.5, q)
     # Below e^-45 the power law is exact in float64, and Q may underflow to 0.
@@ -147,4 +148,4 @@ def draw(bits: tf.Tensor, table: np.ndarray) -> tf.Tensor:
 def sample(alpha: tf.Tensor, shape: Sequence[Any], seed: tf.Tensor) -> tf.Tensor:
     """Draw lam with the sampler of `tfp`, for an alpha known only when the pipeline runs."""
     positive = tf.maximum(alpha, SMALLEST_ALPHA)
-    return distributions().Beta(positive, positive).sample(shape, seed=seed)
+    return tfp().distributions.Beta(positive, positive).sample(shape, seed=seed)

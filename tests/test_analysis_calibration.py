@@ -1,5 +1,7 @@
 """`calibration` and `fit_temperature`, against SciPy."""
 
+import sys
+
 import numpy as np
 import pytest
 from helpers import (
@@ -63,3 +65,9 @@ def test_calibration_without_held_out_data_fits_nothing(rng):
         dense(rng.normal(size=(F, K))), (rng.normal(size=(N, F)), [0] * N), verbose=0
     )
     assert result.after == result.temperature == {}
+
+
+def test_temperature_without_tensorflow_probability_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_probability", None)
+    with pytest.raises(ImportError, match=r"temperatures need .*pip install \"tensorflow-prob"):
+        analysis.fit_temperature([0, 1, 1], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2]])

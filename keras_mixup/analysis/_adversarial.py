@@ -17,7 +17,7 @@ import numpy as np
 from keras_mixup import _arguments
 from keras_mixup._arguments import fail
 from keras_mixup.analysis import _report
-from keras_mixup.analysis._classifier import Classifier
+from keras_mixup.analysis._classifier import Classifier, batches, progress_bar
 from keras_mixup.analysis._data import class_ids, examples, floating, named
 
 if TYPE_CHECKING:
@@ -133,12 +133,11 @@ def adversarial_errors(
     steps = _arguments.integer("steps", steps, low=1)
     radius = _radius(eps, value_range)
     makers = models if source is None else named({"source": source})
-    batch_size = min(_arguments.integer("batch_size", batch_size, low=1), len(x))
+    batch_size, count = batches(batch_size, len(x))
     # Each maker needs one gradient for FGSM, one per step for I-FGSM, and one batch to find out the
     # number of classes. Each model needs three predictions.
-    batches = math.ceil(len(x) / batch_size)
-    calls = (len(makers) * (1 + steps) + 3 * len(models)) * batches + len(makers)
-    bar = keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
+    calls = (len(makers) * (1 + steps) + 3 * len(models)) * count + len(makers)
+    bar = progress_bar(calls, verbose)
 
     attacked = {}
     for name, model in makers.items():
@@ -205,9 +204,8 @@ def adversarial_examples(
     x, y = _in_range(data, value_range)
     steps = _arguments.integer("steps", steps, low=1)
     radius = _radius(eps, value_range)
-    batch_size = min(_arguments.integer("batch_size", batch_size, low=1), len(x))
-    calls = steps * math.ceil(len(x) / batch_size) + 1
-    bar = keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
+    batch_size, count = batches(batch_size, len(x))
+    bar = progress_bar(steps * count + 1, verbose)
     classifier = Classifier(models["model"], from_logits, batch_size, bar)
     return _attack(classifier, x, _one_hot(classifier, x, y), radius, value_range, steps)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from keras_mixup import _arguments
 from keras_mixup.analysis import _report
-from keras_mixup.analysis._classifier import Classifier
+from keras_mixup.analysis._classifier import Classifier, batches, progress_bar
 from keras_mixup.analysis._data import class_ids, examples, floating, named
 
 if TYPE_CHECKING:
@@ -130,12 +128,12 @@ def in_between(
     inputs, labels = examples(data, least=2)
     inputs = floating(inputs)
     pairs = _arguments.integer("pairs", pairs, low=1)
-    batch_size = min(_arguments.integer("batch_size", batch_size, low=1), pairs)
+    batch_size, count = batches(batch_size, pairs)
     _arguments.one_of("label", label, ("mixed", "predicted"))
 
     first, second = _random_pairs(len(inputs), pairs, _arguments.seed("seed", seed))
-    calls = len(models) * len(_LAM) * 2 * math.ceil(pairs / batch_size) + len(models)
-    bar = keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
+    calls = len(models) * len(_LAM) * 2 * count + len(models)
+    bar = progress_bar(calls, verbose)
     miss, norm = {}, {}
     for name, model in models.items():
         classifier = Classifier(model, from_logits, batch_size, bar)

@@ -14,7 +14,7 @@ import numpy as np
 from keras_mixup import _arguments
 from keras_mixup._arguments import fail
 from keras_mixup.analysis import _report
-from keras_mixup.analysis._classifier import Classifier
+from keras_mixup.analysis._classifier import Classifier, batches, progress_bar
 from keras_mixup.analysis._data import class_ids, examples, floating, named
 
 if TYPE_CHECKING:
@@ -262,9 +262,8 @@ def _predictions(
     models: dict[str, keras.Model], x: np.ndarray, from_logits: bool, batch_size: int, verbose: int
 ) -> dict[str, np.ndarray]:
     """name -> probabilities [N, K]."""
-    batch_size = min(_arguments.integer("batch_size", batch_size, low=1), len(x))
-    calls = len(models) * math.ceil(len(x) / batch_size)
-    bar = keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
+    batch_size, count = batches(batch_size, len(x))
+    bar = progress_bar(len(models) * count, verbose)
     return {
         name: Classifier(model, from_logits, batch_size, bar).probabilities(x)
         for name, model in models.items()

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from keras_mixup import _arguments
+from keras_mixup._beta import tfp
 from keras_mixup.analysis import _report
-from keras_mixup.analysis._classifier import Classifier, log, softmax
+from keras_mixup.analysis._classifier import Classifier, batches, log, progress_bar, softmax
 from keras_mixup.analysis._data import examples, named
 from keras_mixup.analysis._reliability import (
     Reliability,
@@ -117,15 +117,14 @@ def calibration(
     models = named(models)
     sets = [examples(data)] + ([] if held_out is None else [examples(held_out, "held_out")])
     bins = _arguments.integer("bins", bins, low=1)
-    batch_size = _arguments.integer("batch_size", batch_size, low=1)
-    calls = len(models) * sum(math.ceil(len(x) / min(batch_size, len(x))) for x, _ in sets)
-    bar = keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
+    sizes, counts = zip(*(batches(batch_size, len(x)) for x, _ in sets))
+    bar = progress_bar(len(models) * sum(counts), verbose)
 
     before, after, temperature = {}, {}, {}
     for name, model in models.items():
         predictions = []
-        for x, y in sets:
-            classifier = Classifier(model, from_logits, min(batch_size, len(x)), bar)
+        for (x, y), size in zip(sets, sizes):
+            classifier = Classifier(model, from_logits, size, bar)
             predictions.append((y, classifier.probabilities(x)))
         before[name] = reliability(*predictions[0], bins=bins)
         if held_out is not None:
@@ -164,8 +163,8 @@ def fit_temperature(y_true: Any, y_pred: Any) -> float:
         Guo, Pleiss, Sun, Weinberger, 2017, arXiv:1706.04599.
     """
     import tensorflow as tf
-    from tensorflow_probability import math as tfp_math  # imported here, because it is slow to load
 
+    find_root = tfp().math.find_root_chandrupatla
     ids, probabilities = checked_predictions(y_true, y_pred)
     log_p = log(probabilities)
     log_p_true = log_p[np.arange(len(ids)), ids]
@@ -181,5 +180,5 @@ def fit_temperature(y_true: Any, y_pred: Any) -> float:
     if slope(ends[1]) <= 0:
         return 0.01
     low, high = (tf.constant(end, tf.float64) for end in ends)
-    root = tfp_math.find_root_chandrupatla(slope, low, high).estimated_root
+    root = find_root(slope, low, high).estimated_root
     return math.exp(-float(root))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_mixup import _arguments
 from keras_mixup._arguments import fail
-from keras_mixup.analysis._gradient import gradient_function
+from keras_mixup.analysis._gradient import Gradient, gradient_function
 
 # A float32 probability of 0 stands for anything below _TINY, and in a sigmoid output, a probability
 # of 1 stands for anything within _NEXT_TO_ONE of 1.
@@ -50,7 +52,7 @@ class Classifier:
         return np.concatenate(gradients)
 
     @cached_property
-    def _gradient(self) -> Any:
+    def _gradient(self) -> Gradient:
         return gradient_function(self.model, self.from_logits)
 
     def _batches(self, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -59,6 +61,17 @@ class Classifier:
             missing = self.batch_size - len(batch)
             padding = np.repeat(batch[-1:], missing, axis=0)
             yield slice(len(batch)), np.concatenate([batch, padding]) if missing else batch
+
+
+def batches(batch_size: Any, count: int) -> tuple[int, int]:
+    """The size of the batches of `count` rows, at most `count`, and their number."""
+    batch_size = min(_arguments.integer("batch_size", batch_size, low=1), count)
+    return batch_size, math.ceil(count / batch_size)
+
+
+def progress_bar(calls: int, verbose: int) -> keras.utils.Progbar:
+    """A bar that counts the batches that go through a model."""
+    return keras.utils.Progbar(calls, verbose=verbose, unit_name="batch")
 
 
 def _matrix(output: Any) -> np.ndarray:

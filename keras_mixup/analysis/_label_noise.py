@@ -12,7 +12,7 @@ import numpy as np
 from keras_mixup import _arguments
 from keras_mixup._arguments import fail
 from keras_mixup.analysis import _report
-from keras_mixup.analysis._classifier import Classifier
+from keras_mixup.analysis._classifier import Classifier, batches, progress_bar
 from keras_mixup.analysis._data import class_ids, examples
 
 if TYPE_CHECKING:
@@ -201,8 +201,8 @@ class LabelNoiseErrors(keras.callbacks.Callback):
 
     def _wrong(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Whether the predicted class differs from the label, bool [N]."""
-        batch_size = min(self._batch_size, len(x))
-        silent = keras.utils.Progbar(math.ceil(len(x) / batch_size), verbose=0)
+        batch_size, count = batches(self._batch_size, len(x))
+        silent = progress_bar(count, verbose=0)
         classifier = Classifier(self.model, self._from_logits, batch_size, silent)
         probabilities = classifier.probabilities(x)
         return probabilities.argmax(axis=1) != class_ids(y, probabilities.shape[1])
