@@ -96,14 +96,14 @@ def _common_size(x: Nest) -> tuple[Size, Size]:
             _arguments.fail(
                 ValueError,
                 "SpecMix needs spectrograms [B, T, F] or [B, T, F, C]: time, then frequency.",
-                "List inputs that are not spectrograms in `keep`, or use mixup.",
+                "Add the missing axis, or use another blend.",
                 shape=leaf.shape,
             )
         if not leaf.shape[1:3].is_compatible_with(leaves[0].shape[1:3]):
             _arguments.fail(
                 ValueError,
                 "Spectrograms that share bands must have the same number of times and frequencies.",
-                "Pad them to the same size, or list the others in `keep`.",
+                "Pad them to the same size.",
                 shapes=[leaf.shape for leaf in leaves],
             )
     dynamic = tf.shape(leaves[0])
