@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import numpy as np
 import tensorflow as tf
 
-# What an error says beside the advice to list an entry in `keep`, which leaves it that of the original
-# while its label is mixed.
+# An error that mentions `keep` says when it is right: the entry remains that of the original, and
+# its label is mixed all the same.
 WHEN_TO_KEEP = (
     "An entry that the label does not depend on, such as an id or a file name, can be listed in "
     "`keep`."

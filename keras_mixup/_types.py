@@ -12,4 +12,6 @@ Seed: TypeAlias = tf.Tensor  # int32 [2]
 Size: TypeAlias = int | tf.Tensor  # a static size or an int32 scalar
 Nest: TypeAlias = Any  # a tensor, or a nest of dicts, tuples and lists of tensors
 Element: TypeAlias = tuple[Any, ...]  # (x, y), (x, y, sample_weight), or a pair of such tuples
+AnyPairing: TypeAlias = Any  # a part of `pairing`, a function with its signature, or None
+AnyLabel: TypeAlias = Any  # a part of `label`, a function with its signature, or None
 NumClasses: TypeAlias = Any  # None, an int, or a dict, tuple or list of these

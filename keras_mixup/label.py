@@ -92,7 +92,7 @@ as_label = functools.partial(as_part, kind=Label, wrap=FromFunction)
 
 @dataclass(frozen=True)
 class Linear(Label):
-    """y~ = share y + (1 - share) y_partner: the label is mixed as the input is. This is the default.
+    """y~ = share y + (1 - share) y_partner: the label is mixed as the input is; the default.
 
     Returns (when called):
         The shape and dtype of `y`.

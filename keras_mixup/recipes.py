@@ -12,11 +12,11 @@ from typing import Any
 from keras_mixup._engine.combine import WithClean, in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.recipe import lam_of, recipe
-from keras_mixup._types import NumClasses
+from keras_mixup._types import AnyLabel, AnyPairing, NumClasses
 from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized
 from keras_mixup.coefficient import Beta, Constant, Scale
-from keras_mixup.label import Label, Remix
-from keras_mixup.pairing import Closeness, Pairing
+from keras_mixup.label import Remix
+from keras_mixup.pairing import Closeness
 from keras_mixup.schedule import Schedule
 
 __all__ = [  # noqa: RUF022
@@ -41,8 +41,8 @@ def mixup(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -119,8 +119,8 @@ def regmixup(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -176,8 +176,8 @@ def manifold_mixup(
     seed: int | None = None,
     per_batch: bool = True,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
 ) -> Mix:
     """Manifold Mixup: mixup applied to the outputs of a layer inside the model.
 
@@ -247,7 +247,7 @@ def remix(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
+    pairing: AnyPairing = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -306,7 +306,7 @@ def cmixup(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
-    label: Label | None = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -361,8 +361,8 @@ def cutmix(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -434,8 +434,8 @@ def cutmix_minmax(
     num_classes: NumClasses = None,
     seed: int | None = None,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -503,8 +503,8 @@ def resizemix(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -573,8 +573,8 @@ def fmix(
     seed: int | None = None,
     per_batch: bool = False,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
     data_format: str | None = None,
@@ -638,8 +638,8 @@ def specmix(
     num_classes: NumClasses = None,
     seed: int | None = None,
     probability: float | Schedule = 1.0,
-    pairing: Pairing | None = None,
-    label: Label | None = None,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
     keep: Sequence[str] = (),
     dtype: Any = None,
 ) -> Mix:

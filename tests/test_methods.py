@@ -133,7 +133,7 @@ def test_weights_of_a_kept_label_are_kept():
 
 
 def voids(count=4):
-    """`(x, mask, weights)`: half of the pixels are void: their weight is 0 and their id is wrong."""
+    """`(x, mask, weights)`: half of the pixels are void, of weight 0, and their id is wrong."""
     mask = RNG.integers(0, 3, (count, 6, 5))
     weight = RNG.integers(0, 2, mask.shape).astype("float32")
     x = np.eye(3, dtype="float32")[mask]

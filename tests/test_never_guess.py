@@ -75,7 +75,7 @@ def test_two_inputs_of_unknown_and_different_size(name, use):
     good = unknown(signature, ((floats(4, 6, 5, 3), floats(4, 6, 5, 1)), floats(4, 3)))
     assert head(getattr(good, use)(mix))[0][0].shape[1:] == (6, 5, 3)
     bad = unknown(signature, ((floats(4, 6, 5, 3), floats(4, 5, 6, 3)), floats(4, 3)))
-    with pytest.raises(INVALID, match="must have the same (height|number)"):
+    with pytest.raises(INVALID, match=r"must have the same (height|number)"):
         head(getattr(bad, use)(mix))
 
 

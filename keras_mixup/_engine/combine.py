@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from keras_mixup import _arguments
+from keras_mixup._engine.combinations import Choice, InModel, Twin, linear
 from keras_mixup._engine.data import Data
-from keras_mixup._engine.methods import UNMIXED, Choice, InModel, Twin, linear
+from keras_mixup._engine.methods import UNMIXED
 from keras_mixup._engine.mix import Mix, mix_of
 
 

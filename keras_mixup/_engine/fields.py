@@ -41,16 +41,16 @@ class Batch(NamedTuple):
         inputs: the leaves of x that are mixed; `[B, ..., H, W, C]` if a blend copies places.
         places: labels and weights with one value per place of the inputs, in the same form; each
             leaf is a tuple of tensors that are blended.
-        numbers: the other labels, as numbers that can be mixed. A mixed batch has no weights here.
+        numbers: the other labels, as numbers that can be mixed; in a mixed batch, without weights.
         weights: the other sample weights.
-        boxes: bounding boxes.
+        boxes: bounding boxes, with the weights of their images; in a mixed batch, without.
     """
 
     inputs: list[tf.Tensor]
     places: list[tuple[tf.Tensor, ...]]
-    numbers: list[Target]
+    numbers: list[Target | tf.Tensor]
     weights: list[tf.Tensor]
-    boxes: list[Target]
+    boxes: list[Any]
 
 
 class IdRange(NamedTuple):
@@ -325,17 +325,20 @@ def _same_count(corners: tf.Tensor, parts: Sequence[tf.Tensor]) -> tf.Tensor:
     )
 
 
-def image_size(inputs: Sequence[tf.Tensor]) -> Sequence[Size]:
+def image_size(inputs: Sequence[tf.Tensor]) -> tuple[Size, Size]:
     """The height and width of images in canonical form, for cutting boxes; 0 without images."""
     image = max(inputs, key=lambda leaf: leaf.shape.rank, default=None)
     if image is None or image.shape.rank < 4:
         return 0, 0
-    return tuple(image.shape[axis] or tf.shape(image)[axis] for axis in (-3, -2))
+    height, width = (image.shape[axis] or tf.shape(image)[axis] for axis in (-3, -2))
+    return height, width
 
 
 def canonical(leaves: Sequence[Any], fields: Sequence[Field]) -> Batch:
     """The canonical form of some leaves, inputs first."""
-    weights = {field.path: leaf for leaf, field in zip(leaves, fields) if field.path is not None}
+    weights: dict[str | None, Any] = {
+        field.path: leaf for leaf, field in zip(leaves, fields) if field.path is not None
+    }
     batch, size = Batch([], [], [], [], []), None
     for leaf, field in zip(leaves, fields):
         if field.slot == "boxes" and size is None:

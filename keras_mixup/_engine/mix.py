@@ -14,11 +14,12 @@ import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._config import argument
+from keras_mixup._engine.combinations import Combination
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
 from keras_mixup._engine.fields import assert_allowed
 from keras_mixup._engine.layout import Layout, layout_of
-from keras_mixup._engine.methods import DEFAULT, UNMIXED, Combination, FourParts, Method, Parts
+from keras_mixup._engine.methods import DEFAULT, UNMIXED, FourParts, Method, Parts
 from keras_mixup._engine.plans import Drawing
 from keras_mixup._engine.program import compiled_program, program
 from keras_mixup._engine.tensors import as_tensors, fingerprint
@@ -321,6 +322,5 @@ class Mix(FourParts, Data):
 def mix_of(method: Method, data: Data, seed: int | None = None) -> Mix:
     """The mix of a method for this data."""
     said = {field.name: getattr(data, field.name) for field in dataclasses.fields(Data)}
-    if isinstance(method, Parts):
-        return Mix(**method.parts, **said, seed=seed)
-    return Mix(made_of=method, **said, seed=seed)
+    how = method.parts if isinstance(method, Parts) else {"made_of": method}
+    return Mix(**how, **said, seed=seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Number
 from typing import Any
 
@@ -30,7 +30,7 @@ def _as_tensors(value: Any) -> Any:
     dense = isinstance(value, (tf.Tensor, tf.Variable))
     if value is None or (tf.is_tensor(value) and not dense):
         return value  # rejected later, with its place in the element
-    if not dense and isinstance(value, Iterable) and not _is_finite(value):
+    if not dense and not _is_finite(value):
         _arguments.fail(
             TypeError,
             "A mix takes a `tf.data.Dataset`, or the parts of one batch: mix(x, y).",
@@ -57,8 +57,9 @@ def _is_array(value: Any) -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether a value is an array or a sequence; an iterator may be endless."""
-    return hasattr(value, "__array__") or isinstance(value, (Sequence, np.ndarray))
+    """Whether a value is an array, a sequence or a number; other iterables may be endless."""
+    loops = hasattr(value, "__iter__") or hasattr(value, "__getitem__")
+    return not loops or hasattr(value, "__array__") or isinstance(value, Sequence)
 
 
 def fingerprint(leaves: Any) -> tf.Tensor:
@@ -71,8 +72,8 @@ def fingerprint(leaves: Any) -> tf.Tensor:
 
 def _hash(leaves: Sequence[tf.Tensor]) -> tf.Tensor:
     hashes = _scrambled(tf.add_n([_row_hashes(leaf, k) for k, leaf in enumerate(leaves)]))
-    # The sum of the running sums, in which the k-th example from the end counts k times.
-    return tf.reduce_sum(tf.cumsum(hashes))
+    # The place of an example counts by the powers of the multiplier, too.
+    return tf.reduce_sum(hashes * _dynamic_powers(tf.size(hashes)))
 
 
 _compiled_hash = tf.function(_hash, jit_compile=True, autograph=False)
@@ -100,10 +101,7 @@ def _row_hashes(leaf: tf.Tensor, place: int) -> tf.Tensor:
     if isinstance(count, int):
         powers = tf.constant(_powers(place, count))
     else:
-        powers = tf.math.cumprod(
-            tf.fill([count], tf.constant(_MULTIPLIER, tf.int64)), exclusive=True
-        )
-        powers *= tf.constant(_powers(place, 1))
+        powers = tf.constant(_powers(place, 1)) * _dynamic_powers(count)
     return tf.reduce_sum(words * powers, axis=1)
 
 
@@ -117,6 +115,11 @@ def _powers(place: int, count: int) -> np.ndarray:
     start = pow(_MULTIPLIER, 1000 * place + 1, 2**64)
     numbers = [start * pow(_MULTIPLIER, k, 2**64) % 2**64 for k in range(count)]
     return np.array(numbers, np.uint64).view(np.int64)
+
+
+def _dynamic_powers(count: tf.Tensor) -> tf.Tensor:
+    """m^0, ..., m^(count - 1), int64 `[count]`."""
+    return tf.math.cumprod(tf.fill([count], tf.constant(_MULTIPLIER, tf.int64)), exclusive=True)
 
 
 def _words(leaf: tf.Tensor) -> tf.Tensor:

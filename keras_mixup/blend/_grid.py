@@ -90,6 +90,7 @@ class Grid(abc.ABC):
 
     def check_label(self, name: str, shape: tf.TensorShape) -> None:
         """Raise an error if floats of this shape, which fit the places, may mean something else."""
+        del name, shape  # most fit in one way only
 
     @property
     def _parts(self) -> str:
@@ -227,7 +228,7 @@ def _looks_first(shape: tf.TensorShape) -> bool:
 
 
 def _looks_last(shape: tf.TensorShape) -> bool:
-    """Whether the channels of an image seem to be last: few, where there are many at their place."""
+    """Whether the channels of an image seem to be last: few, where the others are many."""
     last, places = shape[-1], [shape[-3], *([shape[-4]] if shape.rank == 5 else [])]
     return last in (1, 2, 3, 4) and all(size is not None and size > 4 for size in places)
 

@@ -1,0 +1,515 @@
+"""Kinds of leaves: how each is told from others, and its field or error; see `rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import tensorflow as tf
+
+from keras_mixup import _arguments
+from keras_mixup._engine.data import Data
+from keras_mixup._engine.fields import (
+    WEIGHTS_RULE,
+    WEIGHTS_TODO,
+    AsFloats,
+    BoundingBoxes,
+    Field,
+    Input,
+    Labels,
+    OneHot,
+    Places,
+    Weights,
+    aligned_shape,
+    boxes_labels,
+)
+from keras_mixup._engine.leaf import Leaf, is_boxes
+from keras_mixup.blend import Blend, Fit, Grid, Images
+from keras_mixup.label import FromFunction, Label, Linear
+
+FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
+INTEGERS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
+_NUMBERS = (*FLOATS, *INTEGERS, tf.bool)
+
+
+class Context(NamedTuple):
+    """What the rules need to know besides the leaf.
+
+    Attributes:
+        data: what was said of the data.
+        blends, labels: the blends and the label parts of the mix.
+        points: the points in a model where inputs are mixed; empty if the pipeline mixes them.
+        grid: the grid of the inputs.
+        cut: whether a blend copies places of that grid.
+        inputs: the shapes of the inputs that are mixed.
+    """
+
+    data: Data
+    blends: Sequence[Blend]
+    labels: Sequence[Label]
+    points: tuple[str, ...]
+    grid: Grid
+    cut: bool
+    inputs: tuple[tf.TensorShape, ...] = ()
+
+    def fits(self, leaf: Leaf) -> set[Fit]:
+        """The ways in which a leaf can have one value per place of an input."""
+        return self.grid.fits(leaf.spec.shape, self.inputs)
+
+    def disguised(self, leaf: Leaf) -> bool:
+        """Whether a leaf may hold values of places that are cut, flattened or scaled down."""
+        axes = list(leaf.spec.shape)[1:]
+        if leaf.declared and axes[-1:] == [leaf.num_classes]:
+            axes.pop()
+        return self.cut and any(
+            any(self.grid.disguises(axes, list(shape))) for shape in self.inputs
+        )
+
+    def runtime_grid(self, leaf: Leaf) -> Grid | None:
+        """The grid, if only a batch can tell whether a leaf is disguised."""
+        shapes = (leaf.spec.shape, *self.inputs)
+        known = all(shape[1:].is_fully_defined() for shape in shapes)
+        return self.grid if self.cut and leaf.spec.shape.rank > 1 and not known else None
+
+
+def check_dense(leaf: Leaf) -> None:
+    """Raise an error unless a leaf is a batch of dense tensors, or None for no sample weights."""
+    if is_boxes(leaf.spec):
+        for name, part in leaf.spec.items():
+            check_dense(leaf._replace(path=f"{leaf.path}/{name}", spec=part))
+        return
+    if leaf.spec is None:
+        if (leaf.part, leaf.path) != ("sample_weight", ""):
+            _fail(
+                leaf,
+                "x, y and nested sample weights must not contain None.",
+                "Remove the entry, or replace it by numbers.",
+            )
+        return
+    if not isinstance(leaf.spec, (tf.Tensor, tf.TensorSpec)):
+        _arguments.fail(
+            TypeError,
+            "Only dense tensors can be mixed.",
+            "Convert first: tf.sparse.to_dense(x), x.to_tensor(), or ds.padded_batch(n). Split "
+            "other objects into tensors.",
+            **{leaf.name: leaf.spec},
+        )
+    if leaf.spec.shape.rank is None:
+        rule = "The rank of every tensor must be known when the dataset is built."
+        _fail(leaf, rule, "Set it with tf.ensure_shape.")
+    if leaf.spec.shape.rank == 0:
+        _fail(
+            leaf,
+            "Elements must be batched: every tensor needs a leading batch axis.",
+            "Call ds.batch(n) before the mix.",
+        )
+
+
+def _fail(leaf: Leaf, rule: str, todo: str, **received: Any) -> NoReturn:
+    _arguments.fail(ValueError, rule, todo, **{leaf.name: leaf.spec, **received})
+
+
+def always(leaf: Leaf, context: Context) -> bool:
+    return True
+
+
+def is_kept(leaf: Leaf, context: Context) -> bool:
+    return leaf.kept
+
+
+def unchanged(leaf: Leaf, context: Context) -> None:
+    return None
+
+
+def of_dtype(*dtypes: tf.DType) -> Callable[[Leaf, Context], bool]:
+    return lambda leaf, context: leaf.spec.dtype in dtypes
+
+
+def refuse(rule: str, todo: str) -> Callable[[Leaf, Context], NoReturn]:
+    def fail(leaf: Leaf, context: Context) -> NoReturn:
+        _fail(leaf, rule, todo.replace("KEEP", repr((leaf.path or leaf.part,))))
+
+    return fail
+
+
+# ---------------------------------------------------------------- bounding boxes
+
+
+def has_boxes(leaf: Leaf, context: Context) -> bool:
+    return is_boxes(leaf.spec)
+
+
+def looks_like_boxes(leaf: Leaf, context: Context) -> bool:
+    """Whether a leaf is named as bounding boxes are, and shaped like them."""
+    *_, name = leaf.path.split("/")
+    if "box" not in name.lower() or leaf.spec.dtype not in _NUMBERS:
+        return False
+    shape = leaf.spec.shape
+    return shape.rank >= 3 or (shape.rank == 2 and shape[-1] in (None, 4, 5))
+
+
+def fail_like_boxes(leaf: Leaf, context: Context) -> NoReturn:
+    _fail(
+        leaf,
+        "Bounding boxes must be a dictionary of `boxes` [B, N, 4], `labels` or `classes`, and "
+        "optionally `weights`, because their coordinates cannot be mixed.",
+        'Map the element to that form, for example y = {"boxes": y["bbox"], "labels": y["label"]}, '
+        "with other entries outside of the dictionary, and give `boxes` a static last axis of 4. "
+        "If these numbers are not boxes, rename the entry.",
+    )
+
+
+def boxes_field(leaf: Leaf, context: Context) -> Field:
+    """The field of a Keras dictionary of bounding boxes."""
+    names = boxes_labels(leaf.spec)
+    boxes, labels, weights = leaf.spec["boxes"], leaf.spec[names], leaf.spec.get("weights")
+    if context.points:
+        _fail(
+            leaf,
+            "Bounding boxes are mixed together with their images, in the pipeline.",
+            "Use mixup or cutmix.",
+        )
+    if any(blend.boxes is None for blend in context.blends):
+        _fail(
+            leaf,
+            "This method does not support bounding boxes.",
+            "Use mixup, cutmix or cutmix_minmax, or leave the boxes out of y.",
+            blends=[type(blend).__name__ for blend in context.blends],
+        )
+    one_hot = labels.shape.rank == 3 and labels.dtype in FLOATS
+    signed = labels.dtype in FLOATS or (labels.dtype in INTEGERS and not labels.dtype.is_unsigned)
+    if not one_hot and not (labels.shape.rank == 2 and signed):
+        _fail(
+            leaf,
+            f"The `{names}` of bounding boxes must be signed numbers [B, N] with -1 for padding, "
+            "or one-hot floats [B, N, K] with zeros for padding.",
+            "Cast them, e.g. to int32.",
+        )
+    if boxes.dtype not in (*FLOATS, *INTEGERS):
+        _fail(leaf, "Bounding boxes must be numbers.", "Pass their coordinates.")
+    if weights is not None and (weights.shape.rank != 2 or weights.dtype not in _NUMBERS):
+        _fail(
+            leaf,
+            "The `weights` of bounding boxes must be numbers [B, N].",
+            "Pass one weight per box, and 0 for padding.",
+        )
+    counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
+    if not all(count.is_compatible_with(counts[0]) for count in counts):
+        _fail(
+            leaf,
+            f"`boxes`, `{names}` and `weights` must agree in the number of boxes.",
+            "Pad them to the same number.",
+        )
+    _check_label_parts(leaf, context)
+    weight = _weight_of(leaf, boxes.shape[:2], -1)
+    cut = any(blend.boxes == "cut" for blend in context.blends)
+    if cut and context.data.bounding_box_format is None:
+        _fail(
+            leaf,
+            "To cut bounding boxes, their format must be known.",
+            'Pass bounding_box_format="xyxy", or another Keras format.',
+            bounding_box_format=None,
+        )
+    return BoundingBoxes(context.data.bounding_box_format if cut else None, weight)
+
+
+# ---------------------------------------------------------------- x
+
+
+def leaves_inputs(leaf: Leaf, context: Context) -> bool:
+    return bool(context.points) and "input" not in context.points
+
+
+def is_accepted(leaf: Leaf, context: Context) -> bool:
+    return all(blend.accepts(leaf.spec.dtype) for blend in context.blends)
+
+
+def input_field(leaf: Leaf, context: Context) -> Field | None:
+    if context.cut:
+        context.grid.check(leaf.name, leaf.spec.shape)
+    if context.points:
+        return None  # checked, but mixed by the model
+    return Input(context.cut and context.grid.lacks_last(leaf.spec.shape.rank))
+
+
+INPUTS_RULE = (
+    "Only float and uint8 inputs can be mixed, and uint16 and int16 with a `dtype` that can hold "
+    "them."
+)
+WHEN_TO_KEEP = (
+    "If the label does not depend on this entry, as on an id or a file name, pass keep=KEEP."
+)
+
+
+def fail_dtype(leaf: Leaf, context: Context) -> NoReturn:
+    name = leaf.spec.dtype.name
+    todo = 'Choose another dtype: "uint8" or a float dtype.'
+    if name != "uint8":
+        todo = f'Choose an output dtype: dtype="float32", or dtype="{name}" for rounding.'
+    _fail(leaf, INPUTS_RULE, todo)
+
+
+# ---------------------------------------------------------------- y: floats
+
+
+def is_float(leaf: Leaf, context: Context) -> bool:
+    return leaf.spec.dtype in FLOATS
+
+
+def is_too_narrow(leaf: Leaf, context: Context) -> bool:
+    """Whether float labels lack an axis as wide as the `num_classes` that is declared for them."""
+    if not is_float(leaf, context) or not leaf.declared:
+        return False
+    shape = leaf.spec.shape
+    images = context.grid if isinstance(context.grid, Images) else Images.of("channels_last")
+    axes = images.axes(shape.rank) if shape.rank >= 4 else (-1,)
+    return shape.rank == 1 or all(shape[axis] not in (None, leaf.num_classes) for axis in axes)
+
+
+def is_float_in_places(leaf: Leaf, context: Context) -> bool:
+    return context.cut and is_float(leaf, context) and bool(context.fits(leaf))
+
+
+def float_places(leaf: Leaf, context: Context) -> Field:
+    fits = context.fits(leaf)
+    context.grid.check_label(leaf.name, leaf.spec.shape)
+    return _places(leaf, context, AsFloats(), fits)
+
+
+def is_float_elsewhere(leaf: Leaf, context: Context) -> bool:
+    """Whether floats may hold values of places that are cut, though they do not fit the input."""
+    large = context.cut and leaf.spec.shape.rank >= 4
+    return is_float(leaf, context) and (large or context.disguised(leaf))
+
+
+def fail_elsewhere(leaf: Leaf, context: Context) -> NoReturn:
+    sizes = context.grid.sizes
+    _fail(
+        leaf,
+        f"Labels and weights with values per place must have the {sizes} of the inputs, because "
+        "the same places are copied in both.",
+        f"Reshape or resize them to the {sizes} of the inputs, or use mixup, which accepts any "
+        "size. Numbers per example are taken as [B, K]: reshape others to that, or pass "
+        "num_classes if the last axis holds classes.",
+        inputs=list(context.inputs),
+    )
+
+
+def numbers_field(leaf: Leaf, context: Context) -> Field:
+    fits = {fit for fit in context.fits(leaf) if fit.has_axis}
+    axis = min((fit.axis for fit in fits), default=-1)
+    return _labels(leaf, context, AsFloats(), axis)
+
+
+# ---------------------------------------------------------------- y: integers
+
+
+def _is_integer(leaf: Leaf, context: Context) -> bool:
+    return leaf.spec.dtype in INTEGERS
+
+
+def has_no_classes(leaf: Leaf, context: Context) -> bool:
+    return _is_integer(leaf, context) and leaf.num_classes is None
+
+
+def is_image(leaf: Leaf, context: Context) -> bool:
+    """Whether uint8 without `num_classes` has the rank of images, and room for channels."""
+    if not has_no_classes(leaf, context) or leaf.spec.dtype != tf.uint8:
+        return False
+    return leaf.spec.shape.rank >= 4 and all(fit.has_axis for fit in context.fits(leaf))
+
+
+def image_field(leaf: Leaf, context: Context) -> Field:
+    shape, fits = leaf.spec.shape, context.fits(leaf)
+    if any(shape[axis] in (None, 1) for axis in context.grid.axes(shape.rank)):
+        _fail(
+            leaf,
+            "uint8 labels with one or an unknown number of channels could be images or masks.",
+            "Pass num_classes=... for masks; cast images to float32.",
+            num_classes=None,
+        )
+    if not context.cut:
+        return numbers_field(leaf, context)
+    if not fits:
+        fail_elsewhere(leaf, context)
+    return _places(leaf, context, AsFloats(), fits)
+
+
+def fail_classes(leaf: Leaf, context: Context) -> NoReturn:
+    shape = leaf.spec.shape
+    todo = (
+        "Pass num_classes=... for class ids. Cast 0/1 targets of a sigmoid, counts and other "
+        "numbers: tf.cast(y, tf.float32)."
+    )
+    if shape.rank > 1 and shape[1:].num_elements() != 1:
+        todo = (
+            "Cast one-hot, multi-hot and count targets: tf.cast(y, tf.float32). Pass "
+            "num_classes=... for class ids, one per step or pixel."
+        )
+    rule = "Integers need `num_classes` to become soft labels, or a cast to be mixed as numbers."
+    _fail(leaf, rule, todo, num_classes=None)
+
+
+def is_mask(leaf: Leaf, context: Context) -> bool:
+    return _is_integer(leaf, context) and bool(context.fits(leaf))
+
+
+def mask_field(leaf: Leaf, context: Context) -> Field:
+    fits = _fits_of_ids(leaf, context.fits(leaf))
+    if not fits:
+        _fail(
+            leaf,
+            "A mask of class ids must have one value per pixel.",
+            "Pass masks as [B, H, W]; pass None for `num_classes` if y is an image; cast one-hot "
+            f"masks to float32.{_hint(leaf, context)}",
+            num_classes=leaf.num_classes,
+        )
+    if len(fits) > 1:
+        _fail(
+            leaf,
+            "This mask fits the inputs in more than one way, so the axis of its classes is not "
+            "known.",
+            "Convert it to one-hot float32, or give it and the inputs more static sizes.",
+            inputs=list(context.inputs),
+        )
+    (fit,) = fits
+    assert leaf.num_classes is not None
+    convert = OneHot(leaf.num_classes, fit.axis, fit.axis if fit.has_axis else None)
+    if context.cut:
+        return _places(leaf, context, convert, {Fit(fit.axis, True)})
+    return _labels(leaf, context, convert, fit.axis)
+
+
+def _fits_of_ids(leaf: Leaf, fits: set[Fit]) -> set[Fit]:
+    """The fits with one value per place."""
+    return {fit for fit in fits if not fit.has_axis or leaf.spec.shape[fit.axis] == 1}
+
+
+def _hint(leaf: Leaf, context: Context) -> str:
+    """A hint if a mask fits the images in the other data format."""
+    first = Images("channels_first")
+    if context.grid == first or not _fits_of_ids(leaf, first.fits(leaf.spec.shape, context.inputs)):
+        return ""
+    return ' For images [B, C, H, W], pass data_format="channels_first".'
+
+
+def is_one_hot_or_steps(leaf: Leaf, context: Context) -> bool:
+    shape = leaf.spec.shape
+    return _is_integer(leaf, context) and shape.rank == 2 and shape[1] == leaf.num_classes != 1
+
+
+def is_deep_integer(leaf: Leaf, context: Context) -> bool:
+    return _is_integer(leaf, context) and leaf.spec.shape.rank > 2
+
+
+def fail_deep_integer(leaf: Leaf, context: Context) -> NoReturn:
+    _fail(
+        leaf,
+        "Integer labels must be class ids [B], [B, 1] or [B, T], or masks as large as the images.",
+        "Cast one-hot, multi-hot and count targets to float32; give masks the height and width of "
+        f"the images.{_hint(leaf, context)}",
+        inputs=list(context.inputs),
+    )
+
+
+def is_disguised(leaf: Leaf, context: Context) -> bool:
+    return context.disguised(leaf)
+
+
+def ids_field(leaf: Leaf, context: Context) -> Field:
+    shape = leaf.spec.shape
+    assert leaf.num_classes is not None
+    squeezed = -1 if shape.rank == 2 and shape[1] == 1 else None
+    return _labels(leaf, context, OneHot(leaf.num_classes, squeezed=squeezed), -1)
+
+
+# ---------------------------------------------------------------- what labels have in common
+
+
+def _labels(leaf: Leaf, context: Context, convert: AsFloats | OneHot, axis: int) -> Field:
+    """The field of a label that is mixed with the share of the input."""
+    shape = leaf.spec.shape
+    if isinstance(convert, OneHot):
+        sizes = list(shape)
+        if convert.squeezed is not None:
+            del sizes[convert.squeezed]
+        sizes.insert(len(sizes) + 1 + axis, convert.num_classes)
+        shape = tf.TensorShape(sizes)
+    weight = _weight_of(leaf, shape, axis)
+    by_function = any(isinstance(label, FromFunction) for label in context.labels)
+    return Labels(
+        convert,
+        axis,
+        weight,
+        context.runtime_grid(leaf),
+        declared=leaf.declared and isinstance(convert, AsFloats),
+        bounded=by_function and (leaf.declared or isinstance(convert, OneHot)),
+    )
+
+
+def _places(leaf: Leaf, context: Context, convert: AsFloats | OneHot, fits: set[Fit]) -> Field:
+    """The field of a label with one value per place of an input that is cut."""
+    _check_label_parts(leaf, context)
+    weight = leaf.weight
+    if weight is not None and not context.fits(weight):
+        _fail(
+            weight,
+            "Labels that are cut with their image need one weight per place, because different "
+            "places are from different examples.",
+            "Repeat them: tf.ones_like(mask) * w[:, tf.newaxis, tf.newaxis], in floats.",
+            **{leaf.name: leaf.spec},
+        )
+    expand = all(fit != Fit(-1, True) for fit in fits)
+    axis = min(fit.axis for fit in fits) if any(fit.has_axis for fit in fits) else -1
+    return Places(convert, axis, expand, None if weight is None else weight.path)
+
+
+def _weight_of(leaf: Leaf, shape: tf.TensorShape, axis: int) -> str | None:
+    """The path of the sample weights of a label of this shape; an error if they do not fit."""
+    if leaf.weight is None:
+        return None
+    weight = leaf.weight.spec
+    if weight.dtype in _NUMBERS and aligned_shape(weight.shape, shape, axis) is None:
+        _fail(leaf.weight, WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
+    return leaf.weight.path
+
+
+def _check_label_parts(leaf: Leaf, context: Context) -> None:
+    """Raise an error unless labels that a blend mixes are mixed as it does."""
+    for label in context.labels:
+        if not isinstance(label, Linear):
+            _fail(
+                leaf,
+                "Masks and boxes that are cut or united with their images have the share of the "
+                "pixels; `label` is for other labels, and for masks beside a linear blend.",
+                "Remove it.",
+                label=label,
+            )
+
+
+# ---------------------------------------------------------------- sample weights
+
+
+def is_none(leaf: Leaf, context: Context) -> bool:
+    return leaf.spec is None
+
+
+def is_no_number(leaf: Leaf, context: Context) -> bool:
+    return leaf.spec.dtype not in _NUMBERS
+
+
+def is_weight_in_places(leaf: Leaf, context: Context) -> bool:
+    return context.cut and bool(context.fits(leaf))
+
+
+def weight_places(leaf: Leaf, context: Context) -> Field:
+    expand = all(fit != Fit(-1, True) for fit in context.fits(leaf))
+    return Places(AsFloats(), -1, expand, path=leaf.path)
+
+
+def is_weight_elsewhere(leaf: Leaf, context: Context) -> bool:
+    return context.disguised(leaf) or (context.cut and leaf.spec.shape.rank >= 4)
+
+
+def weights_field(leaf: Leaf, context: Context) -> Field:
+    return Weights(leaf.path, context.runtime_grid(leaf))

@@ -1,0 +1,145 @@
+"""Elements that are passed directly: what is converted, and the hash of their contents."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import arrays, assert_equal, differ, provenance
+
+from keras_mixup import choose, cutmix, mixup, specmix
+from keras_mixup._engine.tensors import fingerprint
+
+X, IDS = provenance(6)
+
+
+@pytest.mark.parametrize("endless", ["generator", "iterator", "PyDataset", "map"])
+def test_iterators_are_refused_at_once(endless):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 2**31
+
+        def __getitem__(self, index):
+            return X, IDS
+
+    value = {
+        "generator": (pair for pair in itertools.repeat((X, IDS))),
+        "iterator": itertools.count(),
+        "PyDataset": Batches(),
+        "map": map(abs, itertools.count()),
+    }[endless]
+    for call in ((value,), (value, IDS), (X, value), ({"a": value}, IDS)):
+        with pytest.raises(TypeError, match=r"from_generator.*Received: "):
+            mixup(num_classes=6)(*call)
+
+
+def test_what_is_no_iterator_is_converted():
+    mix = mixup(num_classes=6, seed=0)
+    expected = [np.asarray(leaf) for leaf in mix(X, IDS)]
+    for x, y in ((X.tolist(), IDS.tolist()), (tf.constant(X), range(6)), (tf.Variable(X), IDS)):
+        mixed = mix(x, np.asarray(y))
+        np.testing.assert_array_equal(mixed[1], expected[1])
+    mix(X, range(6))
+
+
+def test_one_tuple_is_told_to_be_two_arguments():
+    for call in (
+        lambda: mixup(num_classes=6)((X, IDS)),
+        lambda: mixup(num_classes=6)((X, IDS, IDS)),
+    ):
+        with pytest.raises(ValueError, match=r"mix\(x, y\), or mix\(\*element\)"):
+            call()
+    dataset = tf.data.Dataset.from_tensor_slices((X, IDS)).batch(3)
+    mix = mixup(num_classes=6)
+    with pytest.raises(ValueError, match=r"mix\(\*element\)"):
+        dataset.map(lambda *element: mix(element))
+
+
+# ---------------------------------------------------------------- the fingerprint
+
+
+def value_of(*leaves):
+    return int(fingerprint([tf.constant(leaf) for leaf in leaves]))
+
+
+def test_small_integers_in_another_order_have_another_fingerprint():
+    """A sum that is linear in the values would not tell [0, 2] from [1, 0]."""
+    found = [value_of(np.array(ids)) for ids in itertools.product(range(4), repeat=5)]
+    assert len(set(found)) == 4**5
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "bool", "int16", "float16", "bfloat16", "int32", "int64", "float64"]
+)
+def test_values_of_every_dtype_are_told_apart(dtype):
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 2 if dtype == "bool" else 100, (30, 4, 3))
+    found = {int(fingerprint([tf.cast(batch, dtype)])) for batch in numbers}
+    assert len(found) == len({batch.tobytes() for batch in numbers})
+
+
+def test_shapes_that_are_known_or_not_compiled_or_not_give_the_same():
+    leaves = [tf.constant(X), tf.constant(IDS), tf.cast(X[..., 0], tf.float16)]
+    expected = int(fingerprint(leaves))
+    compiled = tf.function(fingerprint, jit_compile=True)
+    assert int(compiled(leaves)) == expected
+    small = tf.constant(X[:, 0, 0])
+    unknown = tf.function(fingerprint, input_signature=[[tf.TensorSpec([None, None])]])
+    assert int(unknown([small])) == int(fingerprint([small]))
+
+
+# ---------------------------------------------------------------- a step of one's own
+
+MIXES = {
+    "mixup": mixup(0.4, num_classes=6, seed=1),
+    "cutmix": cutmix(num_classes=6, seed=1),
+    "choose": choose(mixup(1.0, num_classes=6), cutmix(num_classes=6), None, seed=1),
+    "specmix": specmix(num_classes=6, seed=1),
+}
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_a_mix_in_a_compiled_step_draws_the_same(name):
+    """But for the last bit of lam: XLA rounds `exp` and quotients in its own way."""
+    mix = MIXES[name]
+    x = X if name != "specmix" else X[..., 0]
+    step = tf.function(lambda x, y: mix(x, y), jit_compile=True)
+    for k in range(3):
+        element = tf.constant(np.roll(x, k, axis=0)), tf.constant(IDS)
+        for one, other in zip(step(*element), mix(*element)):
+            np.testing.assert_allclose(one, other, rtol=0, atol=2 * np.finfo("float32").eps)
+
+
+def test_a_compiled_step_without_a_seed_draws_anew():
+    mix = mixup(1.0, num_classes=6)
+    step = tf.function(lambda x, y: mix(x, y), jit_compile=True)
+    found = [[leaf.numpy() for leaf in step(X, IDS)] for _ in range(10)]
+    assert differ(found[:5], found[5:])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own step")
+def test_a_train_step_under_jit_compile():
+    class Mixed(keras.Model):
+        def __init__(self, network, mix):
+            super().__init__()
+            self.network, self.mix = network, mix
+
+        def call(self, x, training=None):
+            return self.network(x, training=training)
+
+        def train_step(self, data):
+            return super().train_step(self.mix(*data))
+
+    network = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6, "softmax")])
+    model = Mixed(network, mixup(0.4, num_classes=6, seed=0))
+    model.compile("sgd", "categorical_crossentropy", jit_compile=True)
+    dataset = tf.data.Dataset.from_tensor_slices((X, IDS)).batch(3)
+    assert np.isfinite(model.fit(dataset, epochs=2, shuffle=False, verbose=0).history["loss"]).all()
+
+
+def test_a_map_and_a_direct_call_agree():
+    mix = mixup(0.4, num_classes=6, seed=0)
+    dataset = tf.data.Dataset.from_tensor_slices((X, IDS)).batch(6)
+    direct = [leaf.numpy() for leaf in mix(X, IDS)]
+    assert_equal(arrays(dataset.map(mix))[0], tuple(direct))
