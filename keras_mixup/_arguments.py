@@ -125,6 +125,26 @@ def share(name: str, value: Any) -> float:
     return real(name, value, high=1)
 
 
+def rounding(dtype: str) -> float:
+    """How far rounding alone moves a label of this dtype, relative to its size: 4 eps.
+
+    A label passes through few operations in its own dtype (a softmax, smoothing, a resize, a mix),
+    each of which rounds it by at most eps / 2. This allows eight of them.
+    """
+    return {"bfloat16": 2.0**-5, "float16": 2.0**-8}.get(dtype, 2.0**-21)
+
+
+def rounding_of_sums(dtype: str, num_classes: int) -> float:
+    """How far from 1 rounding alone moves the sum of a distribution over K classes.
+
+    The entries add up to 1, so their own rounding moves the sum by at most `rounding(dtype)`. The
+    dtype does not tell all of it: `fit` casts float16 arrays to float32, and labels on disk may
+    have been written in half precision; rounding once to bfloat16 moves a sum by at most 2^-8, and
+    8 times to float16 too. The sum of K terms in float32 adds at most K eps.
+    """
+    return max(rounding(dtype), 2.0**-8) + num_classes * 2.0**-23
+
+
 def positive(name: str, value: Any) -> float:
     """A finite number > 0."""
     if real(name, value) == 0:

@@ -1,5 +1,6 @@
 """Metrics on soft labels. Also to be run with KERAS_BACKEND=jax and KERAS_BACKEND=torch."""
 
+import functools
 import json
 
 import keras
@@ -26,8 +27,8 @@ def value(metric, *args, **kwargs):
     return float(keras.ops.convert_to_numpy(metric.result()))
 
 
-def both():
-    return [metrics.SoftAccuracy(), metrics.SoftCrossEntropyExcess()]
+def both(**arguments):
+    return [metrics.SoftAccuracy(**arguments), metrics.SoftCrossEntropyExcess(**arguments)]
 
 
 # SoftAccuracy
@@ -178,10 +179,6 @@ def test_excess_of_large_logits_is_finite():
     assert ours == pytest.approx(100 - np.log(2), rel=1e-6)
 
 
-def test_excess_of_a_nan_label_is_nan():
-    assert np.isnan(value(metrics.SoftCrossEntropyExcess(), [[np.nan, 1.0]], [[0.5, 0.5]]))
-
-
 def test_excess_of_a_sigmoid_output():
     expected = 0.3 * np.log(0.3 / 0.2) + 0.7 * np.log(0.7 / 0.8)
     assert value(metrics.SoftCrossEntropyExcess(), [[0.3]], [[0.2]]) == pytest.approx(
@@ -201,6 +198,191 @@ def test_excess_weights_examples(rng):
     )
     ours = value(metrics.SoftCrossEntropyExcess(), y_true, y_pred, sample_weight=[3.0, 1.0])
     assert ours == pytest.approx((3 * first + second) / 4, abs=1e-6)
+
+
+# Multi-label
+
+
+def test_accuracy_of_multi_label_targets():
+    """The mean over the classes of the share of the label on the predicted side."""
+    y_true, y_pred = [[1.0, 1.0, 0.0], [0.25, 0.5, 0.0]], [[0.9, 0.4, 0.6], [0.9, 0.1, 0.5]]
+    # [hit, miss, miss] and [0.25, 1 - 0.5, 1 - 0]: 0.5 is not above the threshold.
+    expected = (1 / 3 + (0.25 + 0.5 + 1) / 3) / 2
+    metric = metrics.SoftAccuracy(multi_label=True)
+    assert value(metric, y_true, y_pred) == pytest.approx(expected)
+    logits = np.log(y_pred) - np.log1p(-np.array(y_pred))
+    metric = metrics.SoftAccuracy(multi_label=True, threshold=0.0)
+    assert value(metric, y_true, logits) == pytest.approx(expected)
+
+
+def test_accuracy_of_multi_label_targets_is_keras_binary_accuracy_on_multi_hot_labels(rng):
+    y_true = rng.integers(2, size=(B, H, K)).astype("float32")
+    y_pred, weight = rng.uniform(size=y_true.shape), rng.uniform(size=B)
+    ours = value(metrics.SoftAccuracy(multi_label=True), y_true, y_pred, sample_weight=weight)
+    expected = value(keras.metrics.BinaryAccuracy(), y_true, y_pred, sample_weight=weight)
+    assert ours == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(B, K), (B, H, W, K), (B, 1)])
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_excess_of_multi_label_targets_is_the_mean_binary_divergence(rng, shape, from_logits):
+    y_true, p = rng.uniform(size=(2, *shape))
+    y_true.flat[:2] = 0, 1
+    terms = [np.where(a > 0, a * np.log(np.where(a > 0, a, 1) / b), 0)
+             for a, b in ((y_true, p), (1 - y_true, 1 - p))]  # fmt: skip
+    expected = np.mean(terms[0] + terms[1])
+    y_pred = np.log(p / (1 - p)) if from_logits else p
+    metric = metrics.SoftCrossEntropyExcess(multi_label=True, from_logits=from_logits)
+    # float32 sums of terms of size 1
+    assert value(metric, y_true, y_pred) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_perfect_prediction_of_multi_label_targets_is_perfect():
+    y = np.float32([[1, 1, 0], [0, 0, 0], [0.5, 0.25, 1]])
+    assert value(metrics.SoftCrossEntropyExcess(multi_label=True), y, y) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert value(metrics.SoftAccuracy(multi_label=True), y[:2], y[:2]) == 1.0
+
+
+def test_one_class_of_multi_label_targets_is_a_sigmoid_output(rng):
+    y_true, y_pred = rng.uniform(size=(2, B, 1))
+    for one, many in zip(both(), both(multi_label=True)):
+        assert value(one, y_true, y_pred) == value(many, y_true, y_pred)
+
+
+@pytest.mark.parametrize("metric", [metrics.SoftAccuracy, metrics.SoftCrossEntropyExcess])
+def test_multi_label_is_a_bool(metric):
+    with pytest.raises(TypeError, match=r"multi_label.*Received"):
+        metric(multi_label=3)
+
+
+# Labels that are not soft labels
+
+BAD = {
+    "multi-hot": [1.0, 1.0, 0.0],
+    "zeros": [0.0, 0.0, 0.0],
+    "negative": [-0.5, 1.0, 0.5],
+    "slightly negative": [-1e-4, 0.5, 0.5001],
+    "a sum of 1.01": [0.5, 0.5, 0.01],
+    "nan": [float("nan"), 0.5, 0.5],
+    "inf": [float("inf"), 0.0, 0.0],
+}
+BAD_ENTRIES = {"above": 1.01, "below": -1e-4, "nan": float("nan"), "a class": 3.0}
+
+
+METRICS = [metrics.SoftAccuracy, metrics.SoftCrossEntropyExcess]
+
+
+def cases():
+    """What makes a metric, and labels of one good row and one bad row."""
+    found = []
+    for make in METRICS:
+        many = functools.partial(make, multi_label=True)
+        for kind, row in BAD.items():
+            labels = [[0.5, 0.25, 0.25], row]
+            found.append(pytest.param(make, labels, id=f"{make.__name__}-{kind}"))
+        for kind, entry in BAD_ENTRIES.items():
+            labels = [[1.0, 1.0, 0.0], [0.5, entry, 0.5]]
+            found.append(pytest.param(many, labels, id=f"{make.__name__}-multi-{kind}"))
+            labels = [[1.0], [entry]]
+            found.append(pytest.param(make, labels, id=f"{make.__name__}-sigmoid-{kind}"))
+    return found
+
+
+def predictions(y_true):
+    return np.full(np.shape(y_true), 1 / np.shape(y_true)[-1] / 2, "float32")
+
+
+def traced(metric):
+    """`update_state` inside a graph that is not compiled: (batches..., weights) -> result."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        jax = pytest.importorskip("jax")
+
+        def stateless(*batch):
+            state = [variable.value for variable in metric.variables]
+            return metric.stateless_result(metric.stateless_update_state(state, *batch))
+
+        return jax.jit(stateless)
+
+    def update(*batch):
+        metric.update_state(*batch)
+        return metric.result()
+
+    return update
+
+
+@pytest.mark.parametrize(("make", "y_true"), cases())
+def test_what_is_no_soft_label_is_refused(make, y_true):
+    """`[1, 1, 0]` gave 1.39 for a perfect prediction."""
+    metric = make()
+    rule = r"in \[0, 1\]" if metric.multi_label or len(y_true[0]) == 1 else "sum to one"
+    with pytest.raises(ValueError, match=f"(?s){rule}.*weighted_metrics.*Received: y_true="):
+        metric.update_state(np.float32(y_true), predictions(y_true))
+    assert float(metric.result()) == 0.0  # nothing was counted
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "compiled"])
+@pytest.mark.parametrize(("make", "y_true"), cases())
+def test_what_is_no_soft_label_is_refused_inside_a_graph(make, y_true, compiled):
+    metric, y_true, y_pred = make(), np.float32(y_true), predictions(y_true)
+    if keras.backend.backend() == "tensorflow":
+        tf = pytest.importorskip("tensorflow")
+        update = tf.function(traced(metric), jit_compile=compiled)
+        if not compiled:
+            rule = r"(?s)(in \[0, 1\]|sum to one).*Received:.*labels from.*with sums from"
+            with pytest.raises(tf.errors.InvalidArgumentError, match=rule):
+                update(y_true, y_pred)
+            return
+    elif keras.backend.backend() == "jax":
+        update = traced(metric)
+    else:
+        pytest.skip("PyTorch runs eagerly")
+    assert np.isnan(float(update(y_true, y_pred)))  # XLA drops assertions
+
+
+@pytest.mark.parametrize(("make", "y_true"), cases())
+def test_rows_that_do_not_count_may_hold_anything(make, y_true):
+    y_true, y_pred, weight = np.float32(y_true), predictions(y_true), np.float32([2, 0])
+    expected = value(make(), y_true[:1], y_pred[:1])
+    for given in (weight, weight[:, None]):
+        assert value(make(), y_true, y_pred, sample_weight=given) == pytest.approx(expected)
+    masked = keras.ops.convert_to_tensor(y_pred)
+    masked._keras_mask = keras.ops.convert_to_tensor(weight > 0)
+    assert value(make(), y_true, masked) == pytest.approx(expected)
+    # Per step, with a weight per example beside the mask.
+    masked = keras.ops.convert_to_tensor(y_pred[None])
+    masked._keras_mask = keras.ops.convert_to_tensor((weight > 0)[None])
+    found = value(make(), y_true[None], masked, sample_weight=np.ones(1, "float32"))
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("size", [2, 10, 1000])
+def test_rounding_is_no_error(rng, dtype, size):
+    """Labels of each dtype, after a softmax, smoothing and a mix in that dtype."""
+    import ml_dtypes
+
+    numpy_dtype = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.dtype(dtype)
+    to = lambda a: np.asarray(a).astype(numpy_dtype)  # noqa: E731
+    for scale in (0.1, 1, 10):
+        logits = to(rng.normal(size=(50, size)) * scale)
+        powers = to(np.exp(to(logits - logits.max(axis=-1, keepdims=True))))
+        y = to(powers / to(powers.astype("float32").sum(-1, keepdims=True)))
+        smooth = to(to(y * to(0.9)) + to(0.1 / size))
+        lam = rng.uniform(size=(50, 1)).astype("float32")
+        mixed = to(lam * smooth.astype("float32") + (1 - lam) * smooth[::-1].astype("float32"))
+        for labels in (y, smooth, mixed, mixed.astype("float32") if dtype == "float16" else y):
+            for metric in both() + both(multi_label=True):
+                metric.update_state(keras.ops.convert_to_tensor(labels), labels.astype("float32"))
+                assert np.isfinite(float(metric.result()))
+
+
+def test_labels_a_rounding_above_one_count_as_one():
+    above = np.nextafter(np.float32([[1]]), 2)
+    for metric, expected in zip(both(), (1.0, 0.0)):
+        assert value(metric, above, [[1.0]]) == pytest.approx(expected, abs=1e-6)
 
 
 # Both
@@ -275,6 +457,8 @@ def test_metric_computes_in_float32_under_half_precision():
     [
         metrics.SoftAccuracy(threshold=0.25, name="a", dtype="float16"),
         metrics.SoftCrossEntropyExcess(from_logits=True, name="b", dtype="float16"),
+        metrics.SoftAccuracy(multi_label=True),
+        metrics.SoftCrossEntropyExcess(multi_label=True),
     ],
     ids=lambda m: type(m).__name__,
 )
@@ -307,6 +491,54 @@ def test_stock_fit_reports_the_metrics_of_its_predictions(rng, policy):
         expected = value(type(metric)(), y, y_pred)
         assert history[metric.name][0] == pytest.approx(expected, abs=tolerance)
         assert history[f"val_{metric.name}"][0] == pytest.approx(expected, abs=tolerance)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.compile warns of itself
+@pytest.mark.parametrize("jit", [False, True], ids=["plain", "jit"])
+def test_stock_fit_of_multi_label_targets(rng, jit):
+    """With padded steps that the weights leave out, and beside a metric of Keras's own."""
+    x = rng.normal(size=(B, 4, 3)).astype("float32")
+    y, weight = rng.uniform(size=(B, 4, K)).astype("float32"), np.ones((B, 4), "float32")
+    y[:, 3], weight[:, 3] = -1, 0
+    net = keras.Sequential([keras.Input((4, 3)), keras.layers.Dense(K, activation="sigmoid")])
+    net.compile("sgd", "mse", weighted_metrics=both(multi_label=True),
+                jit_compile=jit)  # fmt: skip
+    y_pred = net.predict(x, verbose=0)
+    found = net.evaluate(x, y, sample_weight=weight, batch_size=4, verbose=0, return_dict=True)
+    for metric in both(multi_label=True):
+        expected = value(metric, y[:, :3], y_pred[:, :3])
+        assert found[metric.name] == pytest.approx(expected, abs=1e-5)
+    net.fit(x, y, sample_weight=weight, verbose=0)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.compile warns of itself
+@pytest.mark.parametrize("jit", [False, True], ids=["plain", "jit"])
+def test_stock_fit_refuses_what_is_no_soft_label(rng, jit):
+    x, y = rng.normal(size=(B, 3)).astype("float32"), np.ones((B, K), "float32")
+    net = classifier()
+    net.compile("sgd", "categorical_crossentropy", metrics=both(), jit_compile=jit)
+    if jit and keras.backend.backend() != "torch":
+        history = net.fit(x, y, verbose=0).history
+        assert all(np.isnan(history[metric.name]).all() for metric in both())
+    else:
+        with pytest.raises(Exception, match="multi_label=True"):
+            net.fit(x, y, verbose=0)
+
+
+def test_stock_fit_beside_a_metric_that_pytorch_builds_with_ones(rng):
+    x, y = rng.normal(size=(B, 3)).astype("float32"), np.eye(K, dtype="float32")[[0, 1, 2, 3, 4, 0]]
+    net = classifier()
+    net.compile("sgd", "categorical_crossentropy", metrics=[*both(), keras.metrics.AUC()])
+    history = net.fit(x, y, verbose=0).history
+    assert np.isfinite(history["soft_cross_entropy_excess"]).all()
+
+
+def test_stock_fit_of_float16_arrays(rng):
+    """Keras casts them to float32, so the dtype no longer tells their rounding."""
+    x, y = rng.normal(size=(B, 3)).astype("float32"), soft(rng, B, K).astype("float16")
+    net = classifier()
+    net.compile("sgd", "categorical_crossentropy", metrics=both())
+    assert np.isfinite(net.fit(x, y, verbose=0).history["soft_accuracy"]).all()
 
 
 def test_stock_fit_of_ids_says_what_to_do(rng):
