@@ -58,7 +58,7 @@ def fit(model, loss, x, y, mix, seed, weigh=None):
 # From the zeros to the nines, the ten classes keep 100, 77, ..., 13, 10 training examples, each
 # fewer than the one before by a constant factor. The test data are balanced. Class weights, where
 # they are used, are inversely proportional to the number of examples. For a mixed label,
-# `class_weights` takes the mean of the weights over the label.
+# `class_weights` weights the loss of each of its classes.
 
 # %%
 x, y = load_digits(return_X_y=True)
