@@ -63,27 +63,24 @@ def _is_finite(value: Any) -> bool:
 
 
 def fingerprint(leaves: Any) -> tf.Tensor:
-    """An int64 scalar that depends only on the contents and the order of a batch."""
-    tensors = [leaf for leaf in tf.nest.flatten(leaves) if leaf is not None]
-    # A compiled function is one node of the graph, which a new iterator optimizes again.
-    static = all(leaf.shape[1:].is_fully_defined() and leaf.dtype != tf.string for leaf in tensors)
-    return (_compiled_hash if static else _hash)(tensors)
+    """An int64 scalar that depends only on the contents and the order of a batch.
 
-
-def _hash(leaves: Sequence[tf.Tensor]) -> tf.Tensor:
-    hashes = _scrambled(tf.add_n([_row_hashes(leaf, k) for k, leaf in enumerate(leaves)]))
-    # The place of an example counts by the powers of the multiplier, too.
-    return tf.reduce_sum(hashes * _dynamic_powers(tf.size(hashes)))
-
-
-_compiled_hash = tf.function(_hash, jit_compile=True, autograph=False)
-
-
-def _row_hashes(leaf: tf.Tensor, place: int) -> tf.Tensor:
-    """A hash of some values of each example, int64 `[B]`: sum_k m^k w_k over 32-bit words w_k.
-
-    This is integer arithmetic modulo 2^64, so that TensorFlow and XLA agree.
+    With the words w_k of example i, this is sum_i prod_{j <= i} h_j, h_j = c + 2 sum_k m^k w_k,
+    modulo 2^64: integers, so that TensorFlow and XLA agree, in few operations, because a `map`
+    optimizes each of them again for every new iterator. All h are odd, so that no product vanishes.
     """
+    tensors = [leaf for leaf in tf.nest.flatten(leaves) if leaf is not None]
+    sums = [_weighted_sum(leaf, place) for place, leaf in enumerate(tensors)]
+    return tf.reduce_sum(tf.math.cumprod(tf.add_n([*sums[:-1], sums[-1] + _OFFSET])))
+
+
+# Knuth's constants of a linear congruential generator of 64 bits.
+_MULTIPLIER = 6364136223846793005
+_OFFSET = tf.constant(1442695040888963407, tf.int64)
+
+
+def _weighted_sum(leaf: tf.Tensor, place: int) -> tf.Tensor:
+    """2 sum_k m^k w_k over some values w_k of each example, int64 `[B]`; `place` shifts k."""
     trailing = leaf.shape[1:]
     if trailing.is_fully_defined() and trailing.num_elements() > _FINGERPRINTED:
         # Values are skipped along the first axes, so that those that are read are contiguous.
@@ -93,47 +90,27 @@ def _row_hashes(leaf: tf.Tensor, place: int) -> tf.Tensor:
             steps.append(max(1, min(size, apart)))
             apart //= steps[-1]
         leaf = leaf[(slice(None), *(slice(None, None, step) for step in steps))]
-    words = _words(leaf)
-    rows = tf.shape(leaf)[0] if leaf.shape[0] is None else leaf.shape[0]
-    count = words.shape[1:].num_elements()
-    count = tf.reduce_prod(tf.shape(words)[1:]) if count is None else count
-    words = tf.reshape(words, [rows, count])
-    if isinstance(count, int):
-        powers = tf.constant(_powers(place, count))
+    words = _integers(leaf)
+    first = pow(_MULTIPLIER, 1 + 2**20 * place, 2**64)
+    shape = words.shape[1:]
+    if shape.is_fully_defined():
+        powers = np.full(shape.num_elements(), _MULTIPLIER, np.uint64)
+        powers[:1] = 2 * first % 2**64
+        powers = tf.constant(powers.cumprod().view(np.int64).reshape(shape))
     else:
-        powers = tf.constant(_powers(place, 1)) * _dynamic_powers(count)
-    return tf.reduce_sum(words * powers, axis=1)
+        sizes = tf.shape(words)[1:]
+        powers = tf.fill([tf.reduce_prod(sizes)], tf.constant(_MULTIPLIER, tf.int64))
+        start = tf.constant(np.uint64(2 * first % 2**64).astype(np.int64))
+        powers = tf.reshape(start * tf.math.cumprod(powers, exclusive=True), sizes)
+    products = words * powers
+    return products if shape.rank == 0 else tf.reduce_sum(products, list(range(1, shape.rank + 1)))
 
 
-# Knuth's multiplier of 64-bit linear congruential generators, and Murmur's constant, as int64.
-_MULTIPLIER = 6364136223846793005
-_SCRAMBLE = -49064778989728563
-
-
-def _powers(place: int, count: int) -> np.ndarray:
-    """Different odd multipliers for the words of different leaves, int64 `[count]`."""
-    start = pow(_MULTIPLIER, 1000 * place + 1, 2**64)
-    numbers = [start * pow(_MULTIPLIER, k, 2**64) % 2**64 for k in range(count)]
-    return np.array(numbers, np.uint64).view(np.int64)
-
-
-def _dynamic_powers(count: tf.Tensor) -> tf.Tensor:
-    """m^0, ..., m^(count - 1), int64 `[count]`."""
-    return tf.math.cumprod(tf.fill([count], tf.constant(_MULTIPLIER, tf.int64)), exclusive=True)
-
-
-def _words(leaf: tf.Tensor) -> tf.Tensor:
-    """The bits of a tensor as non-negative int64 numbers below 2^32."""
+def _integers(leaf: tf.Tensor) -> tf.Tensor:
+    """The bits of each value as int64."""
     if leaf.dtype == tf.string:
-        return tf.strings.to_hash_bucket_fast(leaf, 2**32)
-    if leaf.dtype == tf.bool or leaf.dtype.size == 1:
+        return tf.strings.to_hash_bucket_fast(leaf, 2**62)
+    if leaf.dtype.is_integer or leaf.dtype == tf.bool:
         return tf.cast(leaf, tf.int64)
-    unsigned = tf.uint16 if leaf.dtype.size == 2 else tf.uint32
-    return tf.cast(tf.bitcast(leaf, unsigned), tf.int64)
-
-
-def _scrambled(hashes: tf.Tensor) -> tf.Tensor:
-    """Mix the bits of each number, so that sums of several do not cancel."""
-    hashes ^= tf.bitwise.right_shift(hashes, 33)
-    hashes *= _SCRAMBLE
-    return hashes ^ tf.bitwise.right_shift(hashes, 33)
+    bits = {2: tf.int16, 4: tf.int32}.get(leaf.dtype.size, tf.int64)
+    return tf.cast(tf.bitcast(leaf, bits), tf.int64)
