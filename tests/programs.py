@@ -241,7 +241,7 @@ def resume_data(step=0, count=30, size=8):
     return data.apply(mixup(1.0, num_classes=SIZE, seed=2).indexed(start=step))
 
 
-def train(folder, step_seen=lambda step: None):
+def train(folder, step_seen=lambda step, model: None, epochs=RESUME_EPOCHS):
     """Train to the end, from the last backup on; writes all weights and what the model saw."""
     import keras
     import numpy as np
@@ -279,64 +279,170 @@ def train(folder, step_seen=lambda step: None):
     step = backup.resume(model)
     count = iter(range(step + 1, 10**6))
     tell = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda *_, **__: step_seen(next(count))
+        on_train_batch_end=lambda *_, **__: step_seen(next(count), model)
     )
+    # A loss falls by a tenth in hardly any of these epochs.
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.7, patience=2, min_delta=0.1)
     model.fit(
         resume_data(step),
-        epochs=RESUME_EPOCHS,
+        epochs=epochs,
         steps_per_epoch=RESUME_STEPS,
         initial_epoch=step // RESUME_STEPS,
         shuffle=False,
         verbose=0,
-        callbacks=[tell, backup],
+        callbacks=[tell, backup, plateau],
     )
     weights = [keras.ops.convert_to_numpy(variable) for variable in model.weights]
     np.savez(pathlib.Path(folder) / "weights.npz", *weights)
 
 
-def resume(folder, kills):
-    """Train without a stop, and once more with so many kills by SIGKILL.
+def child(work, line):
+    """Do the work in a process of its own, and whatever is due for a line that it writes.
 
-    Every attempt is a process of its own, forked before TensorFlow has done anything, because
-    importing it takes longer than the training.
+    It is forked before TensorFlow has done anything, because importing it takes longer than the
+    training. Returns what it wrote, and how it ended.
     """
+    read, write = os.pipe()
+    process = os.fork()
+    if not process:
+        code = 1
+        try:
+            work(lambda value: os.write(write, f"{value}\n".encode()))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(write)
+    written = []
+    with os.fdopen(read) as lines:
+        for value in lines:
+            written.append(float(value))
+            line(process)
+    return written, os.waitpid(process, 0)[1]
+
+
+def resume(folder, kills, name="SIGKILL"):
+    """Train without a stop, and once more with so many signals, each some steps after a start."""
     import random
     import signal
     import time
+
+    import keras
+
+    import keras_mixup  # noqa: F401, imported once for all attempts
+
+    def work(run, write):
+        def step_seen(step, model):
+            write(step)
+            signal.signal(signal.SIGTERM, lambda *_: setattr(model, "stop_training", True))
+            time.sleep(0.005)
+            rates.append(model.optimizer.learning_rate)
+
+        rates = []
+        train(pathlib.Path(folder) / run, step_seen)
+        write(float(keras.ops.convert_to_numpy(rates[-1])))
+
+    random.seed(0)
+    for run, times in (("whole", 0), ("killed", int(kills))):
+        (pathlib.Path(folder) / run).mkdir()
+        for attempt in range(times + 1):
+            # At any moment of a step. After a graceful stop, the last epoch is not complete.
+            at = random.randint(1, 2 * RESUME_STEPS) if name == "SIGKILL" else RESUME_STEPS + 2
+            left = iter(range(at - 1, -(10**6), -1))
+
+            def line(process, attempt=attempt, left=left, times=times):
+                if attempt < times and next(left) == 0:
+                    time.sleep(random.uniform(0, 0.02) if name == "SIGKILL" else 0)
+                    os.kill(process, getattr(signal, name))
+
+            written, status = child(lambda write, run=run: work(run, write), line)
+            rate = [] if os.WIFSIGNALED(status) else [written.pop()]
+            steps = [int(step) for step in written]
+            result = {"run": run, "steps": steps, "rate": rate and rate[0], "status": status}
+            print(json.dumps(result), flush=True)
+
+
+def resume_files(folder):
+    """Train two epochs, without a stop, and then once for every change of a file of the backup.
+
+    The process kills itself before the k-th change. The next one must train to the end.
+    """
+    import itertools
+    import signal
 
     import keras  # noqa: F401, imported once for all attempts
 
     import keras_mixup  # noqa: F401
 
-    random.seed(0)
-    for name, times in (("whole", 0), ("killed", int(kills))):
-        (pathlib.Path(folder) / name).mkdir()
-        for attempt in range(times + 1):
-            read, write = os.pipe()
-            child = os.fork()
-            if not child:
+    changes = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "open"}
 
-                def step_seen(step, write=write):
-                    os.write(write, f"{step}\n".encode())
-                    time.sleep(0.005)
+    def work(run, write, kill_at=None):
+        backup = pathlib.Path(folder) / run / "backup"
+        count = itertools.count()
 
-                code = 1
-                with contextlib.suppress(KeyboardInterrupt):
-                    train(pathlib.Path(folder) / name, step_seen)
-                    code = 0
-                os._exit(code)
-            os.close(write)
-            # The attempt is killed some steps after its start, and at any moment of a step.
-            left, steps = random.randint(1, 2 * RESUME_STEPS), []
-            with os.fdopen(read) as lines:
-                for line in lines:
-                    steps.append(int(line))
-                    left -= 1
-                    if attempt < times and left == 0:
-                        time.sleep(random.uniform(0, 0.02))
-                        os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            print(json.dumps({"run": name, "steps": steps, "status": status}), flush=True)
+        def audit(event, arguments):
+            if event not in changes or not isinstance(arguments[0], (str, os.PathLike)):
+                return
+            mode = arguments[1] if event == "open" else "w"
+            # `rmtree` names files relative to an open folder.
+            path = os.path.join(backup, os.fspath(arguments[0]))
+            inside = path.startswith(str(backup)) and "/proc" not in path
+            if mode and set(str(mode)) & set("wax") and inside and next(count) == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        if kill_at is not None:
+            sys.addaudithook(audit)
+        train(pathlib.Path(folder) / run, epochs=2)
+
+    def attempt(run, **kwargs):
+        (pathlib.Path(folder) / run / "backup").mkdir(parents=True, exist_ok=True)
+        (pathlib.Path(folder) / run / "backup" / "notes.txt").write_text("another's")
+        return child(lambda write: work(run, write, **kwargs), lambda process: None)[1]
+
+    print(json.dumps({"status": attempt("whole"), "after": 0}), flush=True)
+    for number in range(100):
+        status = attempt(str(number), kill_at=number)
+        after = attempt(str(number)) if status else 0
+        print(json.dumps({"status": status, "after": after}), flush=True)
+        if not status:
+            break
+
+
+def resume_mirrored(folder):
+    """A model of two replicas, resumed where its strategy is not in scope."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_mixup import callbacks
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+    def fit(name, epochs):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            layers = [keras.Input((3,)), keras.layers.Dense(SIZE), keras.layers.Dropout(0.5)]
+            model = keras.Sequential(layers)
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            model.compile("adam", loss)
+        backup = callbacks.BackupAndResume(pathlib.Path(folder) / name, delete_checkpoint=False)
+        step = backup.resume(model)
+        model.fit(
+            resume_data(step),
+            epochs=epochs,
+            steps_per_epoch=RESUME_STEPS,
+            initial_epoch=step // RESUME_STEPS,
+            verbose=0,
+            callbacks=[backup],
+        )
+        variables = [*model.variables, *model.optimizer.variables]
+        return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+    whole = fit("whole", 3)
+    fit("stopped", 2)
+    resumed = fit("stopped", 3)
+    print("same" if all(map(np.array_equal, whole, resumed)) else "different")
 
 
 if __name__ == "__main__":
