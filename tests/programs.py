@@ -407,6 +407,31 @@ def resume_files(folder):
             break
 
 
+def looks():
+    """How often Keras starts an iterator of the data that is not that of the training."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_mixup import callbacks
+
+    starts = []
+
+    def start():
+        starts.append(True)
+        yield np.float32(1)
+
+    data = tf.data.Dataset.from_generator(start, output_signature=tf.TensorSpec((), "float32"))
+    data = data.flat_map(
+        lambda one: tf.data.Dataset.from_tensors((one + np.zeros((4, 2)),) * 2).repeat()
+    )
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile("adam", "mse")
+    callbacks.BackupAndResume("none").resume(model)
+    model.fit(data, epochs=1, steps_per_epoch=1, verbose=0)
+    print(len(starts) - 1)
+
+
 def resume_mirrored(folder):
     """A model of two replicas, resumed where its strategy is not in scope."""
     import keras
