@@ -160,8 +160,8 @@ class BackupAndResume(keras.callbacks.Callback):
             _arguments.fail(
                 ValueError,
                 "A backup must be complete.",
-                "Delete the directory to start again.",
-                damaged=self._folder(steps[-1]),
+                "Delete the damaged backups to start again.",
+                damaged=[self._folder(step) for step in steps],
             )
         if steps and steps[-1] != self._step:
             damaged, older = self._folder(steps[-1]), self._folder(self._step)
@@ -212,6 +212,7 @@ class BackupAndResume(keras.callbacks.Callback):
                 callbacks=None,
             )
         _remember(self._others, self._memory)
+        self._memory = {}
         with self._usable("written to"):
             self._sweep()
             partial = self._new_partial()

@@ -141,7 +141,7 @@ STEPS = 3
 def make_model():
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dropout(0.5)])
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     return model
 
 
@@ -419,7 +419,14 @@ def averaging():
 MEMORY = ["wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter", "best_weights"]
 
 
-@pytest.mark.parametrize("neighbours", NEIGHBOURS)
+# Together, these do all that the others do one by one.
+FAST = ["early", "schedule", "several"]
+
+
+@pytest.mark.parametrize(
+    "neighbours",
+    [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in NEIGHBOURS],
+)
 def test_other_callbacks_go_on_whatever_their_order(tmp_path, neighbours):
     def train(name, place, *crash):
         model, others = averaging(), NEIGHBOURS[neighbours]()
