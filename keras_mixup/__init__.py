@@ -13,7 +13,6 @@ from keras_mixup import (
     blend,
     callbacks,
     coefficient,
-    hidden,
     label,
     metrics,
     pairing,
@@ -25,7 +24,7 @@ from keras_mixup._class_weights import class_weights
 from keras_mixup._engine.combine import WithClean, choose, in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.plans import ChoicePlan, InModelPlan, Plan
-from keras_mixup._mix_point import MixPoint
+from keras_mixup._in_model import MixedModel, MixPoint
 from keras_mixup.pairs import nearest_neighbors, neighbor_pairs, shuffled_pairs
 from keras_mixup.recipes import *  # noqa: F403
 
@@ -34,6 +33,7 @@ __all__ = [
     "InModelPlan",
     "Mix",
     "MixPoint",
+    "MixedModel",
     "Plan",
     "WithClean",
     "analysis",
@@ -42,7 +42,6 @@ __all__ = [
     "choose",
     "class_weights",
     "coefficient",
-    "hidden",
     "in_model",
     "label",
     "metrics",

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mixup import MixPoint, in_model, manifold_mixup, mixup
-from keras_mixup._mix_point import with_plan
+from keras_mixup import MixedModel, MixPoint, in_model, manifold_mixup, mixup
+from keras_mixup._in_model import with_plan
 
 L = keras.layers
 COUNT, CLASSES = 8, 3
@@ -295,7 +295,6 @@ def small(head="float32"):
 def check_stock_fit(folder):
     """It learns; validation is the model's; it can be saved at any time, and traced only once."""
     from keras_mixup import metrics
-    from keras_mixup.hidden import MixedModel
 
     x, y = blobs(192)
     x_val, y_val = blobs(96, seed=1)

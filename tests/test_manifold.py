@@ -15,6 +15,7 @@ from manifold_checks import LAM, PARTNER, identity, mixed, network, plan_of
 
 from keras_mixup import (
     InModelPlan,
+    MixedModel,
     MixPoint,
     WithClean,
     choose,
@@ -28,7 +29,6 @@ from keras_mixup import (
     schedule,
     shuffled_pairs,
 )
-from keras_mixup.hidden import MixedModel
 
 L = keras.layers
 COUNT = 11
@@ -298,12 +298,12 @@ def test_a_name_that_is_not_there_lists_those_that_are():
 def test_a_layer_called_several_times():
     shared, inputs = L.Dense(4, name="shared"), keras.Input((4,))
     twice = keras.Model(inputs, shared(shared(inputs)))
-    with pytest.raises(ValueError, match=r"called several times.*shared"):
+    with pytest.raises(ValueError, match=r"called more than once.*shared"):
         wrap(twice, "shared")
     inside = keras.Input((4,))
     tower = keras.Model(inside, L.Dense(4, name="deep")(inside), name="tower")
     siamese = keras.Model(inputs, L.Add()([tower(inputs), tower(inputs)]))
-    with pytest.raises(ValueError, match=r"called several times.*tower/deep"):
+    with pytest.raises(ValueError, match=r"called more than once.*tower/deep"):
         wrap(siamese, "tower/deep")
 
 
@@ -337,7 +337,7 @@ def test_points_placed_by_hand_that_are_wrong():
             self.other = MixPoint("point")
 
     plan = plan_of(np.ones((8, 2), "float32"), LAM, 0, PARTNER)
-    for wrong, message in ((Twice(), "called several times"), (Never(), "must call")):
+    for wrong, message in ((Twice(), "called more than once"), (Never(), "must call")):
         wrong(plan["x"])
         with pytest.raises(ValueError, match=message):
             wrap(wrong, "point")(plan, training=True)

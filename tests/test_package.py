@@ -79,6 +79,12 @@ def test_private_modules_are_imported_from_inside_their_package_or_by_the_root(n
             assert not part.startswith("_") or inside or "." not in name, f"imports {imported}"
 
 
+def test_mixing_in_a_model_is_imported_as_a_whole():
+    for name in MODULES:
+        if not name.startswith("_in_model"):
+            assert not any(imported.startswith("_in_model.") for imported in imports(name)), name
+
+
 @pytest.mark.parametrize("folder", ["examples", "benchmarks", "docs"])
 def test_what_users_read_imports_nothing_private(folder):
     paths = [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md")]

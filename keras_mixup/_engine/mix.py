@@ -23,9 +23,9 @@ from keras_mixup._engine.methods import DEFAULT, UNMIXED, FourParts, Method, Par
 from keras_mixup._engine.plans import Drawing
 from keras_mixup._engine.program import compiled_program, program
 from keras_mixup._engine.tensors import as_tensors, fingerprint
+from keras_mixup._in_model import MixedModel
 from keras_mixup._random import batch_seed
 from keras_mixup._types import Element, Nest, Seed
-from keras_mixup.hidden import MixedModel
 
 
 def _combination(name: str, value: Any) -> Combination | None:
@@ -189,7 +189,7 @@ class Mix(FourParts, Data):
                 subclassed model with a `MixPoint` of each name.
 
         Returns:
-            A `keras.Model` that shares the weights of `model`; see `hidden.MixedModel`.
+            A `keras.Model` that shares the weights of `model`; see `MixedModel`.
 
         Raises:
             TypeError: if the object is not a Keras model.

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from keras_mixup import _arguments
-from keras_mixup._mix_point import INPUT, MixPoint, fail_batch_axis, scope
+from keras_mixup._in_model.plan import INPUT, fail_batch_axis, fail_several_calls, mixing_by
+from keras_mixup._in_model.points import InsertedPoint, MixPoint
 
 
 def with_points(model: keras.Model, points: Sequence[str]) -> Any:
@@ -24,14 +25,14 @@ def with_points(model: keras.Model, points: Sequence[str]) -> Any:
     layers = {name for name in points if name in paths and name != INPUT}
     if not layers:
         return model
-    inner = _Surgery(layers).operate(model)
+    inner = _Insertion(layers).graph(model)
     if all(tensor.shape[0] is None for tensor in inner.inputs):
-        _check_batch_axes(inner)
+        _rehearse(inner)
     return inner
 
 
-class _Surgery:
-    """Inserts points into models.
+class _Insertion:
+    """Inserts points into the graph of a model, and into the graphs nested in it.
 
     Args:
         names: paths of the layers after which points are inserted.
@@ -39,9 +40,10 @@ class _Surgery:
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
+        self._called: set[str] = set()
 
-    def operate(self, model: keras.Model, prefix: str = "") -> Any:
-        """The graph of `model` with the same layers, and with points in it and in nested models."""
+    def graph(self, model: keras.Model, prefix: str = "") -> Any:
+        """The graph of `model` with the same layers, and with points in it."""
         if not has_graph(model):
             _arguments.fail(
                 ValueError,
@@ -53,50 +55,41 @@ class _Surgery:
         sequential = isinstance(model, keras.Sequential)
         inputs = model.inputs[0] if sequential else model.input
         outputs = model.outputs[0] if sequential else model.output
-        graph = keras.Model(inputs, outputs, name=model.name)
-        calls: dict[str, int] = {}
-        nested: dict[str, Any] = {}
-
-        def clone(layer: Any) -> Any:
-            path = f"{prefix}{layer.name}"
-            if not any(name.startswith(f"{path}/") for name in self._names):
-                return layer
-            if path not in nested:
-                nested[path] = self.operate(layer, f"{path}/")
-            return nested[path]
-
-        automatic = {
-            operation.name: names
-            for operation in graph.operations
-            if (names := _automatic_masks(operation))
-        }
-
-        def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-            path = f"{prefix}{layer.name}"
-            for name in automatic.get(layer.name, ()):
-                kwargs.pop(name, None)  # filled in again, after a point with another mask
-            calls[path] = calls.get(path, 0) + 1
-            inside = [name for name in self._names if f"{name}/".startswith(f"{path}/")]
-            if calls[path] > 1 and inside:
-                _arguments.fail(
-                    ValueError,
-                    "A layer that is called several times has several outputs to mix.",
-                    "Name another layer, or place a MixPoint after one of the calls.",
-                    layer=inside[0],
-                )
-            if path not in self._names:
-                return layer(*args, **kwargs)
-            point = MixPoint(f"{layer.name}_mix_point")
-            point._key = path
-            if isinstance(layer, MixPoint):
-                return point(*args, **kwargs)
-            return point(layer(*args, **kwargs))
-
-        inner = keras.models.clone_model(
-            graph, clone_function=clone, call_function=call, input_tensors=inputs
-        )
+        graph = keras.Model(inputs, outputs)
+        tensors = {id(tensor): tensor for tensor in graph.inputs}
+        for node in _calls(graph):
+            args, kwargs = node.arguments.fill_in(tensors)
+            for name in _automatic_masks(node):
+                del kwargs[name]  # filled in again, after a point with another mask
+            results = self._call(node.operation, prefix, args, kwargs)
+            tensors.update(zip(map(id, node.outputs), keras.tree.flatten(results)))
+        outputs = keras.tree.map_structure(lambda tensor: tensors[id(tensor)], outputs)
+        inner = keras.Model(inputs, outputs, name=model.name)
         inner.dtype_policy = model.dtype_policy
         return inner
+
+    def _call(self, layer: Any, prefix: str, args: Any, kwargs: Any) -> Any:
+        """Call a layer, or a nested graph with points in it, and the point after it."""
+        path = f"{prefix}{layer.name}"
+        self._check_called_once(path)
+        if path in self._names and isinstance(layer, MixPoint):
+            return InsertedPoint(path)(*args, **kwargs)
+        if any(name.startswith(f"{path}/") for name in self._names):
+            layer = self.graph(layer, f"{path}/")
+        results = layer(*args, **kwargs)
+        return InsertedPoint(path)(results) if path in self._names else results
+
+    def _check_called_once(self, path: str) -> None:
+        inside = [name for name in self._names if f"{name}/".startswith(f"{path}/")]
+        if path in self._called and inside:
+            fail_several_calls(inside[0])
+        self._called.add(path)
+
+
+def _calls(graph: Any) -> Iterator[Any]:
+    """Yield the node of every call of a layer or operation, in an order in which they can run."""
+    for _, nodes in sorted(graph._nodes_by_depth.items(), reverse=True):
+        yield from (node for node in nodes if not node.is_input)
 
 
 def is_graph(model: Any) -> bool:
@@ -107,17 +100,16 @@ def is_graph(model: Any) -> bool:
     return definer is keras.Sequential or definer.__name__ == "Functional"
 
 
-def _automatic_masks(operation: Any) -> set[str]:
-    """The arguments of a layer that Keras filled in with the masks of its other arguments."""
-    given: set[str] = set()
-    filled: set[str] = set()
-    for node in operation._inbound_nodes:
-        masks = [id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors]
-        for name, value in node.arguments.kwargs.items():
-            if value is not None and (name == "mask" or name.endswith("_mask")):
-                whole = keras.tree.flatten(value)
-                (filled if all(id(part) in masks for part in whole) else given).add(name)
-    return filled - given
+def _automatic_masks(node: Any) -> list[str]:
+    """The arguments of a call that Keras filled in with the masks of its other arguments."""
+    masks = {id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors}
+    return [
+        name
+        for name, value in node.arguments.kwargs.items()
+        if value is not None
+        and (name == "mask" or name.endswith("_mask"))
+        and all(id(mask) in masks for mask in keras.tree.flatten(value))
+    ]
 
 
 def has_graph(model: keras.Model) -> bool:
@@ -154,23 +146,31 @@ def _fail_name(model: Any, name: str, paths: Sequence[str], by_hand: Sequence[st
     )
 
 
-def _check_batch_axes(inner: Any) -> None:
-    """Raise an error unless there is one row per example at each point.
-
-    A shape such as `(None, 8)` does not show this, because layers may fold other axes into the
-    first one.
-    """
-    shapes: dict[str, Any] = {}
+def _rehearse(inner: Any) -> None:
+    """Run the graph symbolically, so that points where it cannot mix are found at once."""
     size = 24  # some layers accept only even numbers, or multiples of three
     specs = keras.tree.map_structure(
         lambda tensor: keras.KerasTensor((size, *tensor.shape[1:]), tensor.dtype), inner.input
     )
-    scope.shapes = shapes
-    try:
+    with mixing_by(_Rehearsal(size)):
         inner.compute_output_spec(specs)
-    finally:
-        scope.shapes = None
-    for key, found in shapes.items():
-        for shape in found:
-            if tuple(shape[:1]) != (size,):
-                fail_batch_axis(key, shape)
+
+
+class _Rehearsal:
+    """Takes the place of a `Mixing` and checks that there is one row per example at each point.
+
+    A shape such as `(None, 8)` does not show this, because layers may fold other axes into the
+    first one.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __call__(self, key: str, outputs: Any) -> Any:
+        for output in keras.tree.flatten(outputs):
+            if tuple(output.shape[:1]) != (self._size,):
+                fail_batch_axis(key, tuple(output.shape))
+        return outputs
+
+    def mask(self, key: str, mask: Any) -> Any:
+        return mask

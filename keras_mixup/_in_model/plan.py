@@ -1,11 +1,11 @@
-"""What a point in a model does with the activations of a batch, according to its plan."""
+"""The plan that a model receives from the pipeline, and mixing a batch by it."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 import keras
 from keras import ops
@@ -17,7 +17,15 @@ _PLAN = ("mix_lam", "mix_layer", "mix_partner", "mix_row")
 
 
 def with_plan(x: Any, lam: Any, layer: Any, partner: Any, row: Any) -> dict[str, Any]:
-    """What a pipeline passes to the model in place of `x`."""
+    """What a pipeline passes to the model in place of `x`.
+
+    Args:
+        x: the inputs, unchanged.
+        lam: float32 [B], the share of the original.
+        layer: int32 [B], the index of the layer after which an example is mixed.
+        partner: int32 [B], the row that is mixed into the example.
+        row: int32 [B], the row of the example when partners were drawn.
+    """
     return {"x": x, **dict(zip(_PLAN, (lam, layer, partner, row)))}
 
 
@@ -59,12 +67,7 @@ class Mixing:
         if key not in self._indices:
             return outputs
         if key in self._reached:
-            _arguments.fail(
-                ValueError,
-                "A layer that is called several times has several outputs to mix.",
-                "Name another layer, or place a MixPoint after one of the calls.",
-                layer=key,
-            )
+            fail_several_calls(key)
         self._reached.add(key)
         lam = self._lam_at(key)
         return keras.tree.map_structure(lambda output: self._mixed(key, output, lam), outputs)
@@ -150,104 +153,46 @@ def _interpolate(x: Any, x_partner: Any, lam: Any) -> Any:
     return ops.cast(mixed, dtype_of(x))
 
 
-scope = threading.local()
+class AtPoints(Protocol):
+    """What the points of a model do: `Mixing`, or a rehearsal of it."""
+
+    def __call__(self, key: str, outputs: Any) -> Any: ...
+
+    def mask(self, key: str, mask: Any) -> Any: ...
+
+
+_scope = threading.local()
+
+
+def current() -> AtPoints | None:
+    """What points do at the moment, or None if they do nothing."""
+    return getattr(_scope, "mixing", None)
 
 
 @contextlib.contextmanager
-def mixing_by(mixing: Mixing | None) -> Iterator[None]:
+def mixing_by(mixing: AtPoints) -> Iterator[None]:
     """Set what points do within this context and thread; each replica has its own thread."""
-    outer = getattr(scope, "mixing", None)
-    scope.mixing = mixing
+    outer = current()
+    _scope.mixing = mixing
     try:
         yield
     finally:
-        scope.mixing = outer
+        _scope.mixing = outer
 
 
-@keras.saving.register_keras_serializable(package="keras_mixup")
-class MixPoint(keras.layers.Layer):
-    """A place in a model where mixing may happen.
-
-    It is for subclassed models, whose layers `Mix.wrap` cannot know. Call a `MixPoint` wherever a
-    batch may be mixed, and include its name in the `layers` of `manifold_mixup`. Outside of a
-    wrapped model, and for plain inputs, it returns its inputs.
-
-    Args:
-        name: the name by which the mix refers to this point.
-
-    Call arguments:
-        inputs: a tensor `[B, ...]`, or a structure of such tensors.
-
-    Returns:
-        The same structure, with the same shapes and dtypes; mixed integers are float32.
-
-    Example:
-        >>> class Network(keras.Model):
-        ...     def __init__(self):
-        ...         super().__init__()
-        ...         self.hidden = keras.layers.Dense(8, "relu")
-        ...         self.after_hidden = MixPoint("after_hidden")
-        ...         self.head = keras.layers.Dense(10)
-        ...
-        ...     def call(self, x):
-        ...         return self.head(self.after_hidden(self.hidden(x)))
-        >>> mixed = manifold_mixup(layers=("input", "after_hidden")).wrap(Network())
-    """
-
-    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(name=name, autocast=False, **kwargs)
-        self.supports_masking = True
-        self._key = self.name
-        self.built = True
-
-    def call(self, inputs: Any) -> Any:
-        mixing = getattr(scope, "mixing", None)
-        return inputs if mixing is None else mixing(self._key, inputs)
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        # This must be a layer, because Functional models compute masks, like tensors, in a graph.
-        if all(mask is None for mask in keras.tree.flatten(previous_mask)):
-            return previous_mask
-        return _MaskPoint(self._key)(previous_mask)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def compute_output_spec(self, inputs: Any) -> Any:
-        shapes = getattr(scope, "shapes", None)
-        if shapes is not None:
-            shapes[self._key] = [tuple(tensor.shape) for tensor in keras.tree.flatten(inputs)]
-        return keras.tree.map_structure(
-            lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype), inputs
-        )
-
-
-@keras.saving.register_keras_serializable(package="keras_mixup")
-class _MaskPoint(keras.layers.Layer):
-    """What a `MixPoint` does to the masks of the tensors that it mixes."""
-
-    def __init__(self, key: str, **kwargs: Any) -> None:
-        super().__init__(autocast=False, **kwargs)
-        self._key = key
-        self.built = True
-
-    def call(self, mask: Any) -> Any:
-        mixing = getattr(scope, "mixing", None)
-        return mask if mixing is None else mixing.mask(self._key, mask)
-
-    def compute_output_spec(self, mask: Any) -> Any:
-        return keras.tree.map_structure(
-            lambda tensor: keras.KerasTensor(tensor.shape, tensor.dtype), mask
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "key": self._key}
-
-
-def fail_batch_axis(key: str, shape: tuple[Any, ...]) -> None:
+def fail_batch_axis(key: str, shape: tuple[Any, ...]) -> NoReturn:
     _arguments.fail(
         ValueError,
         f"The output of {key!r} has no batch axis: it does not have one row per example.",
         "Name another layer.",
         shape=shape,
+    )
+
+
+def fail_several_calls(key: str) -> NoReturn:
+    _arguments.fail(
+        ValueError,
+        "This layer is called more than once, so which output to mix is ambiguous.",
+        "Name another layer, or place a MixPoint after one of the calls.",
+        layer=key,
     )

@@ -1,19 +1,4 @@
-"""Mixing inside a model: the part of Manifold Mixup that runs on the accelerator.
-
-The pipeline of `manifold_mixup` and `in_model` mixes the labels and passes each batch to the model
-as a dictionary of the inputs and a plan:
-
-    {
-        "x": the inputs, unchanged,
-        "mix_lam": float32 [B], the share of the original,
-        "mix_layer": int32 [B], the index of the layer after which an example is mixed,
-        "mix_partner": int32 [B], the row that is mixed into the example,
-        "mix_row": int32 [B], the row of the example when partners were drawn,
-    }
-
-`MixedModel`, which `Mix.wrap` returns, mixes inputs that come with such a plan. Everything
-here is made of `keras.ops`, and works with TensorFlow, JAX and PyTorch.
-"""
+"""`MixedModel`: what `Mix.wrap` returns."""
 
 from __future__ import annotations
 
@@ -24,10 +9,8 @@ import keras
 
 from keras_mixup import _arguments
 from keras_mixup._engine.leaf import fill, names, walk
-from keras_mixup._mix_point import INPUT, Mixing, dtype_of, has_plan, mixing_by
-from keras_mixup._surgery import has_graph, is_graph, with_points
-
-__all__ = ["MixedModel"]
+from keras_mixup._in_model.insert import has_graph, is_graph, with_points
+from keras_mixup._in_model.plan import INPUT, Mixing, dtype_of, has_plan, mixing_by
 
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
