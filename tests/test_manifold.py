@@ -7,6 +7,7 @@ import json
 
 import keras
 import manifold_checks
+import manifold_edges
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -43,9 +44,12 @@ def dataset(dtype="float32", batch=4):
     return tf.data.Dataset.from_tensor_slices(provenance(COUNT, dtype=dtype)).batch(batch)
 
 
-@pytest.mark.parametrize("name", manifold_checks.CHECKS)
+CHECKS = manifold_checks.CHECKS | manifold_edges.CHECKS
+
+
+@pytest.mark.parametrize("name", CHECKS)
 def test_wrapped_model(name):
-    manifold_checks.CHECKS[name]()
+    CHECKS[name]()
 
 
 # ------------------------------------------------------------------------- the pipeline

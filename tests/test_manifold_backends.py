@@ -14,9 +14,9 @@ BACKENDS = [
 pytestmark = pytest.mark.slow
 
 CHECKS = """
-import pathlib, sys, keras, manifold_checks
+import pathlib, sys, keras, manifold_checks, manifold_edges
 assert keras.backend.backend() == sys.argv[1]
-for name, check in manifold_checks.CHECKS.items():
+for name, check in (manifold_checks.CHECKS | manifold_edges.CHECKS).items():
     print(name, flush=True)
     check()
 print("stock fit", flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 from keras_mixup import _arguments
 from keras_mixup._boxes import FORMATS
 from keras_mixup._config import Configurable, argument
-from keras_mixup._engine.leaf import Leaf, inside, names, walk
+from keras_mixup._engine.leaf import Leaf, inside, named, walk
 from keras_mixup._types import NumClasses
 
 _BOX_FORMATS = (*FORMATS, *(f"rel_{name}" for name in FORMATS))
@@ -83,7 +83,7 @@ class Data(Configurable):
         kept: set[tuple[str, str]] = set()
         for entry in self.keep:
             found = {
-                (part, path) for part in paths for path in paths[part] if names(entry, part, path)
+                (part, path) for part in paths for path in paths[part] if named(entry, part, path)
             }
             if not found:
                 _arguments.fail(

@@ -80,7 +80,7 @@ def like(example: Nest, values: Any) -> Nest:
     return type(example)(*values) if hasattr(example, "_fields") else type(example)(values)
 
 
-def names(entry: str, part: str, path: str) -> bool:
+def named(entry: str, part: str, path: str) -> bool:
     """Whether an entry of `keep` names the leaf with this path in `part`, which is "x" or "y"."""
     wholes = (path, f"{part}/{path}") if path else ()
     return any(inside(whole, entry) for whole in wholes)

@@ -181,12 +181,16 @@ class Mix(FourParts, Data):
             )
         return functools.partial(self._mix_dataset, numbering=(start, stride))
 
-    def wrap(self, model: keras.Model) -> MixedModel:
+    def wrap(self, model: keras.Model, *, masks: Sequence[str] = ()) -> MixedModel:
         """Return a model that mixes at the layers of this mix (`manifold_mixup` or `in_model`).
 
         Args:
             model: a built Functional or Sequential model with the layers that the mix names, or a
                 subclassed model with a `MixPoint` of each name.
+            masks: names of inputs that are masks, such as `("padding_mask",)`. Instead of mixing
+                them, the model unites those of the two examples wherever they meet what was mixed.
+                Masks that Keras passes along, and booleans that a layer receives as a `mask`
+                argument, are united without being named.
 
         Returns:
             A `keras.Model` that shares the weights of `model`; see `MixedModel`.
@@ -209,7 +213,7 @@ class Mix(FourParts, Data):
                 "Use manifold_mixup(...), or in_model(mix, layers=...), to mix inside the model.",
                 mix=self,
             )
-        return MixedModel(model, self.method.points, keep=self.keep)
+        return MixedModel(model, self.method.points, keep=self.keep, masks=masks)
 
     @tf.autograph.experimental.do_not_convert
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:

@@ -8,76 +8,167 @@ from typing import Any
 import keras
 
 from keras_mixup import _arguments
+from keras_mixup._in_model.masks import (
+    DATA,
+    FLAG,
+    MASK,
+    Origin,
+    automatic_masks,
+    fail_unknown,
+    keys_for_mask,
+    missing,
+    names_mask,
+    origin_of_output,
+    tensor_arguments,
+)
 from keras_mixup._in_model.plan import INPUT, fail_batch_axis, fail_several_calls, mixing_by
-from keras_mixup._in_model.points import InsertedPoint, MixPoint
+from keras_mixup._in_model.points import InsertedPoint, MaskPoint, MixPoint
 
 
-def with_points(model: keras.Model, points: Sequence[str]) -> Any:
-    """The model with the same layers, and with a `MixPoint` after each named layer."""
+def with_points(model: keras.Model, points: Sequence[str], origins: Sequence[Origin]) -> Any:
+    """The model with the same layers, and with a `MixPoint` after each named layer.
+
+    Args:
+        model: the model, built unless it is of a class of its own.
+        points: names of the points.
+        origins: of the inputs of the model, if it is a graph.
+    """
     paths = {path for path, _ in _paths(model)}
-    placed = [layer for layer in model._flatten_layers() if isinstance(layer, MixPoint)]
-    by_hand = [layer.name for layer in placed if layer.name not in paths]
+    by_hand = [layer.name for layer in _placed(model) if layer.name not in paths]
     for name in points:
         if name == INPUT:
             continue
         if name not in paths and by_hand.count(name) != 1:
             _fail_name(model, name, sorted(paths), by_hand)
-    layers = {name for name in points if name in paths and name != INPUT}
-    if not layers:
+    if not origins:
         return model
-    inner = _Insertion(layers).graph(model)
+    inner = _Graph(model, {name for name in points if name != INPUT}, origins).rebuilt()
     if all(tensor.shape[0] is None for tensor in inner.inputs):
         _rehearse(inner)
     return inner
 
 
-class _Insertion:
-    """Inserts points into the graph of a model, and into the graphs nested in it.
+class _Graph:
+    """The graph of a model, to be called again with points in it.
 
     Args:
+        model: a Functional or Sequential model.
         names: paths of the layers after which points are inserted.
+        origins: of the inputs.
+        prefix: of the paths of the layers.
     """
 
-    def __init__(self, names: set[str]) -> None:
-        self._names = names
-        self._called: set[str] = set()
-
-    def graph(self, model: keras.Model, prefix: str = "") -> Any:
-        """The graph of `model` with the same layers, and with points in it."""
-        if not has_graph(model):
-            _arguments.fail(
-                ValueError,
-                "A model must be built before it can be wrapped.",
-                "Start a Sequential model with keras.Input(...).",
-                model=model.name,
-            )
-        # Without what a model class adds to its graph, such as its compile configuration.
+    def __init__(
+        self, model: keras.Model, names: set[str], origins: Sequence[Origin], prefix: str = ""
+    ) -> None:
+        self._model, self._names, self._prefix = model, names, prefix
         sequential = isinstance(model, keras.Sequential)
-        inputs = model.inputs[0] if sequential else model.input
-        outputs = model.outputs[0] if sequential else model.output
-        graph = keras.Model(inputs, outputs)
-        tensors = {id(tensor): tensor for tensor in graph.inputs}
-        for node in _calls(graph):
-            args, kwargs = node.arguments.fill_in(tensors)
-            for name in _automatic_masks(node):
-                del kwargs[name]  # filled in again, after a point with another mask
-            results = self._call(node.operation, prefix, args, kwargs)
-            tensors.update(zip(map(id, node.outputs), keras.tree.flatten(results)))
-        outputs = keras.tree.map_structure(lambda tensor: tensors[id(tensor)], outputs)
-        inner = keras.Model(inputs, outputs, name=model.name)
-        inner.dtype_policy = model.dtype_policy
+        self._inputs = model.inputs[0] if sequential else model.input
+        self._outputs = model.outputs[0] if sequential else model.output
+        # Without what a model class adds to its graph, such as its compile configuration.
+        self._calls = _needed_calls(keras.Model(self._inputs, self._outputs))
+        self._called: set[str] = set()
+        # By the id of a tensor of the model: the one that takes its place, and where it is from.
+        self._tensors = {id(tensor): tensor for tensor in model.inputs}
+        self._origins = dict(zip(self._tensors, origins))
+        self._united: dict[Any, Any] = {}
+
+    def rebuilt(self) -> Any:
+        """The same layers, called again."""
+        for node in self._calls:
+            self._call(node)
+        outputs = keras.tree.map_structure(lambda tensor: self._tensors[id(tensor)], self._outputs)
+        inner = keras.Model(self._inputs, outputs, name=self._model.name)
+        inner.dtype_policy = self._model.dtype_policy
         return inner
 
-    def _call(self, layer: Any, prefix: str, args: Any, kwargs: Any) -> Any:
+    @property
+    def outputs(self) -> list[Origin]:
+        """Where the outputs come from."""
+        return [self._origins[id(tensor)] for tensor in keras.tree.flatten(self._outputs)]
+
+    def _call(self, node: Any) -> None:
         """Call a layer, or a nested graph with points in it, and the point after it."""
-        path = f"{prefix}{layer.name}"
+        layer = node.operation
+        path = f"{self._prefix}{layer.name}"
         self._check_called_once(path)
+        data, others = self._sources(node)
+        united = self._united_arguments(node, data)
+        values = {id(tensor): self._united_by(tensor, keys) for tensor, keys in united}
+        args, kwargs = node.arguments.fill_in({**self._tensors, **values})
+        for name in automatic_masks(node):
+            del kwargs[name]  # filled in again, after a point with another mask
+        found = [
+            origin_of_output(node, output, [origin for _, origin in data], others)
+            for output in node.outputs
+        ]
         if path in self._names and isinstance(layer, MixPoint):
-            return InsertedPoint(path)(*args, **kwargs)
-        if any(name.startswith(f"{path}/") for name in self._names):
-            layer = self.graph(layer, f"{path}/")
-        results = layer(*args, **kwargs)
-        return InsertedPoint(path)(results) if path in self._names else results
+            results = InsertedPoint(path)(*args, **kwargs)
+        elif any(name.startswith(f"{path}/") for name in self._names):
+            origins = [self._origins[id(tensor)].after(keys) for tensor, keys in united]
+            nested = _Graph(layer, self._names, origins, f"{path}/")
+            results = nested.rebuilt()(*args, **kwargs)
+            found = nested.outputs
+        else:
+            results = layer(*args, **kwargs)
+            inside = {point.name for point in _placed(layer)} & self._names
+            found = [origin.after(inside) for origin in found]
+        if path in self._names:
+            found = [origin.after([path]) for origin in found]
+            if not isinstance(layer, MixPoint):
+                results = InsertedPoint(path)(results)
+        for tensor, result, origin in zip(node.outputs, keras.tree.flatten(results), found):
+            self._tensors[id(tensor)], self._origins[id(tensor)] = result, origin
+
+    def _sources(self, node: Any) -> tuple[list[tuple[str, Origin]], list[Origin]]:
+        """The origins of the data of a call, by argument, and those of its flags and masks."""
+        data, others = [], []
+        for name, tensor in tensor_arguments(node):
+            origin = self._origins[id(tensor)]
+            if origin.kind == DATA and not names_mask(name):
+                data.append((name, origin))
+            else:
+                others.append(origin)
+        return data, others
+
+    def _united_arguments(
+        self, node: Any, data: list[tuple[str, Origin]]
+    ) -> list[tuple[Any, frozenset[str]]]:
+        """The tensors that a call is given, and by which points they have to be united first."""
+        passed = frozenset[str]().union(*(origin.some for _, origin in data))
+        layer, found = node.operation, []
+        for name, tensor in tensor_arguments(node):
+            origin = self._origins[id(tensor)]
+            keys = frozenset[str]()
+            if tensor.shape[:1] != self._model.inputs[0].shape[:1]:
+                pass  # the same for all examples
+            elif names_mask(name):
+                keys = missing(layer, name, tensor, origin, keys_for_mask(name, layer, data))
+            elif origin.kind == MASK:
+                keys = passed - origin.every
+            elif origin.kind == FLAG and passed - origin.every:
+                fail_unknown(layer, name)
+            found.append((tensor, keys))
+        return found
+
+    def _united_by(self, tensor: Any, keys: frozenset[str]) -> Any:
+        """A mask as it would be if the points had united it, or the inputs it is made of."""
+        if not keys:
+            return self._tensors[id(tensor)]
+        if (id(tensor), keys) not in self._united:
+            node = next((node for node in self._calls if tensor in node.outputs), None)
+            if node is None or self._origins[id(tensor)].kind != MASK:
+                value = self._tensors[id(tensor)]
+                for key in sorted(keys):
+                    value = MaskPoint(key)(value)
+                self._united[id(tensor), keys] = value
+            else:
+                made_of = {id(t): self._united_by(t, keys) for t in node.input_tensors}
+                args, kwargs = node.arguments.fill_in(made_of)
+                results = keras.tree.flatten(node.operation(*args, **kwargs))
+                for output, result in zip(node.outputs, results):
+                    self._united[id(output), keys] = result
+        return self._united[id(tensor), keys]
 
     def _check_called_once(self, path: str) -> None:
         inside = [name for name in self._names if f"{name}/".startswith(f"{path}/")]
@@ -86,10 +177,25 @@ class _Insertion:
         self._called.add(path)
 
 
-def _calls(graph: Any) -> Iterator[Any]:
-    """Yield the node of every call of a layer or operation, in an order in which they can run."""
-    for _, nodes in sorted(graph._nodes_by_depth.items(), reverse=True):
-        yield from (node for node in nodes if not node.is_input)
+def _needed_calls(graph: Any) -> list[Any]:
+    """The node of every call that the outputs need, in an order in which they can run.
+
+    Masks that Keras filled in are not needed: they are filled in again.
+    """
+    calls: list[Any] = []
+    needed = {id(tensor) for tensor in graph.outputs}
+    for _, nodes in sorted(graph._nodes_by_depth.items()):
+        for node in nodes:
+            if not node.is_input and any(id(tensor) in needed for tensor in node.outputs):
+                calls.insert(0, node)
+                needed.update(id(tensor) for _, tensor in tensor_arguments(node))
+    return calls
+
+
+def _placed(layer: Any) -> list[MixPoint]:
+    """The points in a layer that were placed by hand."""
+    parts = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()
+    return [part for part in parts if isinstance(part, MixPoint)]
 
 
 def is_graph(model: Any) -> bool:
@@ -98,18 +204,6 @@ def is_graph(model: Any) -> bool:
         return False
     definer = next(cls for cls in type(model).__mro__ if "call" in vars(cls))
     return definer is keras.Sequential or definer.__name__ == "Functional"
-
-
-def _automatic_masks(node: Any) -> list[str]:
-    """The arguments of a call that Keras filled in with the masks of its other arguments."""
-    masks = {id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors}
-    return [
-        name
-        for name, value in node.arguments.kwargs.items()
-        if value is not None
-        and (name == "mask" or name.endswith("_mask"))
-        and all(id(mask) in masks for mask in keras.tree.flatten(value))
-    ]
 
 
 def has_graph(model: keras.Model) -> bool:

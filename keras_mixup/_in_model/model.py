@@ -8,8 +8,9 @@ from typing import Any
 import keras
 
 from keras_mixup import _arguments
-from keras_mixup._engine.leaf import fill, names, walk
+from keras_mixup._engine.leaf import fill, named, walk
 from keras_mixup._in_model.insert import has_graph, is_graph, with_points
+from keras_mixup._in_model.masks import Origin, origin_of_input
 from keras_mixup._in_model.plan import INPUT, Mixing, dtype_of, has_plan, mixing_by
 
 
@@ -34,6 +35,7 @@ class MixedModel(keras.Model):
         points: names of layers or `MixPoint` objects, and "input", in the order of the indices in
             the plan.
         keep: names of inputs that are not mixed at "input".
+        masks: names of inputs that are masks, which are united instead of mixed.
         **kwargs: arguments of `keras.Model`.
 
     Attributes:
@@ -46,6 +48,7 @@ class MixedModel(keras.Model):
         model: keras.Model,
         points: Sequence[str],
         keep: Sequence[str] = (),
+        masks: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         if not isinstance(model, keras.Model):
@@ -60,10 +63,13 @@ class MixedModel(keras.Model):
         super().__init__(autocast=False, **{"name": f"mixed_{model.name}", **kwargs})
         self.points = tuple(points)
         self.keep = tuple(keep)
+        self.masks = _arguments.names("masks", masks)
         self.model = model
+        self._inputs = _inputs(model)
+        self._check_masks()
         if INPUT in self.points:
             self._check_inputs()
-        inner = with_points(model, self.points)
+        inner = with_points(model, self.points, self._origins())
         # Stored as a function, because Keras would track a model, and list its layers twice.
         self._run = lambda *args, **kwargs: inner(*args, **kwargs)
         self.built = model.built
@@ -84,31 +90,67 @@ class MixedModel(keras.Model):
         mixing.check_reached()
         return outputs
 
+    def _check_masks(self) -> None:
+        """Raise an error for a mask that is no input, or that could not be united."""
+        if not self._inputs and self.masks and set(self.points) != {INPUT}:
+            _arguments.fail(
+                ValueError,
+                "In a model of your own class, it cannot be known where a mask meets what was "
+                "mixed.",
+                "Pass the mask through the MixPoint as a boolean: h, mask = point((h, mask)).",
+                masks=self.masks,
+            )
+        known = [path or tensor.name for path, tensor in self._inputs]
+        for name in self.masks:
+            found = (self._is_named((name,), path, tensor) for path, tensor in self._inputs)
+            if self._inputs and not any(found):
+                _arguments.fail(
+                    ValueError,
+                    "`masks` must name inputs of the model.",
+                    f"Choose from {known}.",
+                    masks=self.masks,
+                )
+
     def _check_inputs(self) -> None:
         """Raise an error if a mixture would be truncated to integers."""
-        if not is_graph(self.model) or not has_graph(self.model):
-            return
-        sequential = isinstance(self.model, keras.Sequential)
-        for path, tensor in walk(self.model.inputs[0] if sequential else self.model.input):
-            dtype = dtype_of(tensor)
-            if "int" in dtype and not self._keeps(path):
+        for path, tensor in self._inputs:
+            unmixed = self._is_named((*self.keep, *self.masks), path, tensor)
+            if "int" in dtype_of(tensor) and not unmixed:
                 _arguments.fail(
                     ValueError,
                     "The mixture of integers is not an integer, but this input accepts only "
                     "integers.",
                     'Remove "input" from `layers`, or give this input dtype="float32"; uint8 '
-                    "batches are still transferred as uint8.",
+                    "batches are still transferred as uint8. If it is a mask, name it in `masks` "
+                    "of `wrap`.",
                     input=tensor.name,
-                    dtype=dtype,
+                    dtype=dtype_of(tensor),
                 )
 
-    def _mixed_inputs(self, mixing: Mixing, x: Any) -> Any:
-        given = list(walk(x))
-        mixed = mixing(INPUT, {path: leaf for path, leaf in given if not self._keeps(path)})
-        return fill(x, iter([mixed.get(path, leaf) for path, leaf in given]))
+    def _origins(self) -> list[Origin]:
+        """What is known of the inputs, in the order of `model.inputs`."""
+        by_tensor = {}
+        for path, tensor in self._inputs:
+            kept = INPUT not in self.points or self._is_named(self.keep, path, tensor)
+            is_mask = self._is_named(self.masks, path, tensor)
+            points = () if kept else (INPUT,)
+            by_tensor[id(tensor)] = origin_of_input(tensor, points, is_mask=is_mask)
+        return [by_tensor[id(tensor)] for tensor in self.model.inputs] if by_tensor else []
 
-    def _keeps(self, path: str) -> bool:
-        return any(names(name, "x", path) for name in self.keep)
+    def _is_named(self, names: Sequence[str], path: str, tensor: Any = None) -> bool:
+        """Whether an input is meant, by its path or, as Keras allows, by its own name."""
+        if tensor is None:
+            tensor = dict(self._inputs).get(path)
+        own = getattr(tensor, "name", path)
+        return any(named(name, "x", path) or named(name, "x", own) for name in names)
+
+    def _mixed_inputs(self, mixing: Mixing, x: Any) -> Any:
+        values = dict(walk(x))
+        masks = {path for path in values if self._is_named(self.masks, path)}
+        kept = {path for path in values if self._is_named(self.keep, path)}
+        united = mixing.mask(INPUT, {path: values[path] for path in masks - kept})
+        mixed = mixing(INPUT, {path: values[path] for path in values if path not in masks | kept})
+        return fill(x, iter({**values, **united, **mixed}.values()))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -116,6 +158,7 @@ class MixedModel(keras.Model):
             "model": keras.saving.serialize_keras_object(self.model),
             "points": list(self.points),
             "keep": list(self.keep),
+            "masks": list(self.masks),
         }
 
     @classmethod
@@ -124,3 +167,17 @@ class MixedModel(keras.Model):
         config = dict(config)
         model = keras.saving.deserialize_keras_object(config.pop("model"), custom_objects)
         return cls(model, **config)
+
+
+def _inputs(model: Any) -> list[tuple[str, Any]]:
+    """`(path, tensor)` for each input of a graph; empty for a model of its own class."""
+    if not is_graph(model):
+        return []
+    if not has_graph(model):
+        _arguments.fail(
+            ValueError,
+            "A model must be built before it can be wrapped.",
+            "Start a Sequential model with keras.Input(...).",
+            model=model.name,
+        )
+    return list(walk(model.inputs[0] if isinstance(model, keras.Sequential) else model.input))

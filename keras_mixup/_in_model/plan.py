@@ -77,16 +77,7 @@ class Mixing:
         if key not in self._indices:
             return mask
         lam = self._lam_at(key)
-
-        def mixed(mask: Any) -> Any:
-            if mask is None:
-                return None
-            wide = _as_wide(lam, mask)
-            ours = ops.logical_and(mask, ops.not_equal(wide, 0))
-            theirs = ops.logical_and(ops.take(mask, self._place, axis=0), ops.not_equal(wide, 1))
-            return ops.logical_or(ours, theirs)
-
-        return keras.tree.map_structure(mixed, mask)
+        return keras.tree.map_structure(lambda mask: self._united(mask, lam), mask)
 
     def check_reached(self) -> None:
         """Raise an error for a point that was not reached, although its labels are mixed."""
@@ -103,10 +94,23 @@ class Mixing:
         here = ops.equal(self._layer, self._indices[key])
         return ops.where(ops.logical_or(here, ops.logical_not(self._known)), self._lam, 1.0)
 
+    def _united(self, mask: Any, lam: Any) -> Any:
+        if mask is None:
+            return None
+        wide = _as_wide(lam, mask)
+        nothing = ops.zeros_like(mask)
+        ours = ops.where(ops.not_equal(wide, 0), mask, nothing)
+        theirs = ops.where(ops.not_equal(wide, 1), ops.take(mask, self._place, axis=0), nothing)
+        return (
+            ops.logical_or(ours, theirs) if dtype_of(mask) == "bool" else ops.maximum(ours, theirs)
+        )
+
     def _mixed(self, key: str, output: Any, lam: Any) -> Any:
         sizes = {tuple(output.shape[:1]), tuple(lam.shape)} - {(None,)}
         if len(sizes) > 1:
             fail_batch_axis(key, tuple(output.shape))
+        if dtype_of(output) == "bool" and key != INPUT:
+            return self._united(output, lam)
         as_it_is = output if "float" in dtype_of(output) else ops.cast(output, "float32")
 
         def mix() -> Any:
