@@ -162,8 +162,8 @@ def check_input_mixes_as_the_pipeline_does():
         wrapped = inside.wrap(identity((6, 6, 2)))
         count = 0
         for (x_mixed, y), (sent, y_sent) in zip(dataset.apply(mix), dataset.apply(inside)):
-            assert sent["x"].dtype == x.dtype
-            np.testing.assert_array_equal(sent["x"], x[count : count + 8])
+            assert sent["mix_x"].dtype == x.dtype
+            np.testing.assert_array_equal(sent["mix_x"], x[count : count + 8])
             output = numpy(wrapped(keras.tree.map_structure(np.asarray, sent), training=True))
             # One rounding more or less where products and sums are fused.
             np.testing.assert_allclose(output, x_mixed, rtol=1e-6, atol=1e-6 * np.abs(x).max())
@@ -268,7 +268,7 @@ def check_examples_without_their_partner_are_never_mixed():
     # Several batches in one are no harm: a partner is as far away as it was.
     two = keras.tree.map_structure(lambda array: np.concatenate([array, array]), plan)
     output = numpy(wrapped(two, training=True))
-    expected = mixed(two["x"], two["mix_lam"], np.r_[np.r_[4:8, 0:4], np.r_[12:16, 8:12]])
+    expected = mixed(two["mix_x"], two["mix_lam"], np.r_[np.r_[4:8, 0:4], np.r_[12:16, 8:12]])
     np.testing.assert_allclose(output, expected, **CLOSE)
 
 

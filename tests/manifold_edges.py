@@ -3,12 +3,18 @@
 Made of Keras and NumPy alone, like `manifold_checks`; the reference is a network cut by hand.
 """
 
+import functools
+import gc
+import warnings
+import weakref
+
 import keras
 import numpy as np
 import pytest
-from manifold_checks import CLOSE, mixed, numpy, plan_of
+import tensorflow as tf
+from manifold_checks import CLASSES, CLOSE, LAM, PARTNER, blobs, identity, mixed, numpy, plan_of
 
-from keras_mixup import MixPoint, manifold_mixup
+from keras_mixup import MixedModel, MixPoint, in_model, manifold_mixup, mixup
 
 L = keras.layers
 
@@ -281,8 +287,316 @@ def check_masks_pass_through_a_point_placed_by_hand():
         wrap(model, "point", masks=("padding_mask",))
 
 
+def check_a_model_that_was_not_wrapped_is_not_trained():
+    """Not even if its input is called like a part of what the pipeline sends."""
+
+    class Reads(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = L.Dense(CLASSES)
+
+        def call(self, inputs):
+            return self.head(inputs["x"])
+
+    x, y = blobs(16)
+    manifold = manifold_mixup(layers=("input",), num_classes=CLASSES, seed=0)
+    named = keras.Input((4,), name="x")
+    listed = [keras.Input((4,), name="x")]
+    models = [
+        keras.Model(named, L.Dense(CLASSES)(named)),
+        keras.Model({"x": named}, L.Dense(CLASSES)(named)),
+        keras.Model(listed, L.Dense(CLASSES)(listed[0])),
+        keras.Sequential([named, L.Dense(CLASSES)]),
+        keras.Sequential([L.Dense(CLASSES)]),
+        Reads(),
+    ]
+    for data in ((x, y), ({"x": x}, y)):
+        train = tf.data.Dataset.from_tensor_slices(data).batch(8).apply(manifold)
+        for model in models:
+            model.compile("sgd", "mse")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras says that the structure is another one
+                with pytest.raises(Exception, match=r"mix_x|'x'"):
+                    model.fit(train, shuffle=False, verbose=0)
+
+
+def check_a_class_with_its_own_training_is_refused():
+    def own(name):
+        base = getattr(keras.Model, name)
+        return type("Own", (keras.Model,), {name: lambda *args, **kwargs: base(*args, **kwargs)})
+
+    inputs = keras.Input((4,))
+    for name in ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"):
+        model = own(name)(inputs, L.Dense(CLASSES, name="dense")(inputs))
+        with pytest.raises(ValueError, match=rf"subclass of MixedModel.*{name}"):
+            wrap(model, "input")
+        # The advice is right.
+        subclass = type("Sub", (MixedModel,), {name: getattr(type(model), name)})
+        assert isinstance(subclass(model, points=("input",)), MixedModel)
+    other = type("Other", (keras.Model,), {"describe": lambda self: "other"})
+    wrap(other(inputs, L.Dense(CLASSES, name="dense")(inputs)), "input")
+
+
+def check_the_loss_is_scaled_as_that_of_the_model():
+    inputs = keras.Input((4,))
+    for policy in ("mixed_float16", "float32"):
+        keras.config.set_dtype_policy(policy)
+        model = keras.Model(inputs, L.Dense(CLASSES, name="dense")(inputs))
+        keras.config.set_dtype_policy("float32" if policy != "float32" else "mixed_float16")
+        wrapped = wrap(model, "input", "dense")
+        keras.config.set_dtype_policy("float32")
+        again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(wrapped))
+        for each in (model, wrapped, again):
+            each.compile("adam", "mse")
+            assert type(each.optimizer).__name__ == type(model.optimizer).__name__
+        plan = plan_of(np.ones((8, 4), "float32"), LAM, 1, PARTNER)
+        assert numpy(wrapped(plan)).dtype == numpy(model(plan["mix_x"])).dtype
+
+
+def check_outputs_that_have_no_mixture_are_refused():
+    def ids(name):
+        return L.Discretization([0.0, 1.0], name=name)
+
+    def phases(x):
+        return keras.ops.cast(x, "complex64")
+
+    def real(x):
+        return keras.ops.real(x)
+
+    for shape in ((None, 4), (8, 4)):
+        inputs = keras.Input(batch_shape=shape)
+        embedded = L.Flatten()(L.Embedding(3, 2)(ids("ids")(inputs)))
+        with pytest.raises(ValueError, match=r"no mixture.*'ids'.*int"):
+            wrap(keras.Model(inputs, embedded), "ids")
+        waves = L.Lambda(phases, name="waves", output_shape=(4,), dtype="complex64")(inputs)
+        model = keras.Model(inputs, L.Lambda(real, output_shape=(4,))(waves))
+        if "complex" in str(waves.dtype):
+            with pytest.raises(ValueError, match=r"no mixture.*'waves'.*complex"):
+                wrap(model, "waves")
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.ids, self.point, self.embed = ids("ids"), MixPoint("point"), L.Embedding(3, 2)
+
+        def call(self, inputs):
+            return self.embed(self.point(self.ids(inputs)))
+
+    x = np.ones((8, 4), "float32")
+    model = Own()
+    model(x)
+    with pytest.raises(ValueError, match=r"no mixture.*'point'.*int"):
+        wrap(model, "point")(plan_of(x, LAM, 0, PARTNER), training=True)
+    with pytest.raises(ValueError, match=r"no mixture.*'input'.*complex"):
+        wrap(identity((4,)), "input")(plan_of(x.astype("complex64"), LAM, 0, PARTNER))
+
+
+class Folding(L.Layer):
+    """Looks at a batch in groups of 32 examples."""
+
+    def call(self, x):
+        return keras.ops.reshape(keras.ops.reshape(x, (-1, 32, x.shape[-1])), (-1, x.shape[-1]))
+
+    def compute_output_spec(self, x):
+        assert x.shape[0] is None or x.shape[0] % 32 == 0
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+class Reshaped(L.Layer):
+    """Folds features into the batch, or out of it."""
+
+    def __init__(self, features, **kwargs):
+        super().__init__(**kwargs)
+        self.features = features
+
+    def call(self, x):
+        return keras.ops.reshape(x, (-1, self.features))
+
+    def compute_output_spec(self, x):
+        rows = x.shape[0] and x.shape[0] * x.shape[1] // self.features
+        return keras.KerasTensor((rows, self.features), x.dtype)
+
+
+def check_layers_that_need_a_batch_of_a_certain_size():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, L.Dense(4, name="dense")(Folding(name="folding")(inputs)))
+    wrap(model, "folding", "dense")
+    folded = Reshaped(2, name="folded")(Folding()(inputs))
+    unfolded = Reshaped(4)(folded)
+    with pytest.raises(ValueError, match="'folded' has no batch axis"):
+        wrap(keras.Model(inputs, unfolded), "folded")
+
+
+def check_a_list_of_inputs_of_which_one_is_kept():
+    image, number = keras.Input((2,), name="image"), keras.Input((1,), name="id", dtype="int32")
+    model = keras.Model([image, number], [image * 1, number * 1])
+    values = {"image": np.arange(16, dtype="float32").reshape(8, 2), "id": np.arange(8)[:, None]}
+    # Keras takes the inputs of such a model by their names as well.
+    for keep, x in ((("id",), values), (("1",), [values["image"], values["id"]])):
+        wrapped = in_model(mixup(num_classes=3, keep=keep)).wrap(model)
+        image_mixed, kept = wrapped(plan_of(x, LAM, 0, PARTNER), training=True)
+        np.testing.assert_array_equal(numpy(kept), values["id"])
+        np.testing.assert_allclose(
+            numpy(image_mixed), mixed(values["image"], LAM, PARTNER), **CLOSE
+        )
+
+
+def check_wrapping_leaves_nothing_behind():
+    embedding, ids = tokens()
+    shared = L.Dense(4, name="shared")
+    inside = keras.Input((None, 4))
+    tower = keras.Model(inside, L.Dense(4, name="deep")(shared(inside)), name="tower")
+    pool = L.GlobalAveragePooling1D()
+    model = keras.Model(ids, pool(tower(embedding(ids)), mask=keras.ops.not_equal(ids, 0)))
+
+    def nodes():
+        operations = [*model.operations, *tower.operations]
+        return [(len(op._inbound_nodes), len(op._outbound_nodes)) for op in operations]
+
+    before = nodes()
+    for _ in range(3):
+        wrap(model, "embedding", "tower/deep", "tower")
+        with pytest.raises(ValueError, match="no layer"):
+            wrap(model, "embedding", "other")
+    assert nodes() == before
+    wrapped = weakref.ref(wrap(model, "embedding"))
+    gc.collect()
+    assert wrapped() is None
+
+
+def check_a_trained_model_leaves(folder):
+    """`export` of the wrapped model is that of the model, and nothing of ours is in a file."""
+    x, y = blobs(16)
+    train = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+    for build in (Functional, Subclassed):
+        model = build()
+        manifold = manifold_mixup(layers=("input", "point"), num_classes=CLASSES, seed=0)
+        wrapped = manifold.wrap(model)
+        wrapped.compile("sgd", "mse")
+        wrapped.fit(train.apply(manifold), shuffle=False, verbose=0)
+        for name, each in (("model", model), ("wrapped", wrapped)):
+            each.export(folder / name, format="tf_saved_model", verbose=False)
+            archive = tf.saved_model.load(folder / name)
+            np.testing.assert_allclose(archive.serve(x), numpy(model(x)), **CLOSE)
+
+
+def Functional():  # noqa: N802
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, L.Dense(CLASSES)(L.Dense(4, name="point")(inputs)))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = L.Dense(4), L.Dense(CLASSES)
+        self.point = MixPoint("point")
+
+    def call(self, x):
+        return self.last(self.point(self.first(x)))
+
+
+class Points(keras.Model):
+    """A point in a function that may be compiled, or run in part, on its own."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.first, self.point = L.Dense(4), MixPoint("point")
+        self.within = run(lambda h: self.point(h) * 1)
+
+    def call(self, x):
+        return self.within(self.first(x))
+
+
+def compiled():
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit
+    return tf.function
+
+
+def never(function):
+    ops = keras.ops
+    return lambda h: ops.cond(ops.any(ops.greater(h, 1e9)), lambda: function(h), lambda: h * 1)
+
+
+def recomputed():
+    if keras.backend.backend() == "torch":
+        import torch.utils.checkpoint
+
+        # What keras.remat uses, without reentry, compares what is saved and raises an error.
+        return lambda function: functools.partial(
+            torch.utils.checkpoint.checkpoint, function, use_reentrant=True
+        )
+    return keras.remat
+
+
+def check_points_that_are_not_run_with_the_rest_of_the_model():
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    plan = plan_of(x, LAM, 0, PARTNER)
+    y = np.zeros((8, 4), "float32")
+    runs = [never, recomputed()] + ([] if keras.backend.backend() == "torch" else [compiled()])
+    for run in runs:
+        for build_first in (True, False):
+            model = Points(run)
+            if build_first:
+                model(x)
+            wrapped = wrap(model, "point")
+            wrapped.compile("sgd", "mse")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras warns of what it cannot build
+                with pytest.raises(ValueError, match="MixPoint"):
+                    wrapped.train_on_batch(plan, y)
+                if run is never or run is compiled():
+                    with pytest.raises(ValueError, match="MixPoint"):
+                        wrapped(plan)
+    model = Points(keras.remat)
+    model(x)
+    wrapped = wrap(model, "point")
+    wrapped.compile("sgd", "mse")
+    with pytest.raises(Exception, match=r"MixPoint|different number of tensors"):
+        wrapped.train_on_batch(plan, y)
+
+
+def check_rematerialized_layers_are_refused():
+    class Block(L.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense, self.point = L.Dense(4), MixPoint("point")
+
+        def build(self, shape):
+            self.dense.build(shape)
+
+        def call(self, x):
+            return self.point(self.dense(x))
+
+    inputs = keras.Input((4,))
+    with keras.RematScope(mode="full"):
+        block = Block(name="block")
+        inside = keras.Input((4,))
+        tower = keras.Model(inside, L.Dense(4, name="deep")(inside), name="tower")
+        dense = L.Dense(4, name="dense")
+    for layer, name in ((block, "point"), (tower, "tower/deep")):
+        with pytest.raises(ValueError, match="RematScope"):
+            wrap(keras.Model(inputs, layer(inputs)), name)
+    # Layers before and after a point, and the one after which it is, may be rematerialized.
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    head = L.Dense(4)
+    model = keras.Model(inputs, head(tower(dense(inputs))))
+    wrapped = wrap(model, "dense", "tower")
+    for index in range(2):
+        h = dense(x)
+        h = mixed(numpy(h), LAM, PARTNER) if index == 0 else tower(h)
+        h = tower(h) if index == 0 else mixed(numpy(h), LAM, PARTNER)
+        output = wrapped(plan_of(x, LAM, index, PARTNER), training=True)
+        np.testing.assert_allclose(numpy(output), numpy(head(h)), **CLOSE)
+    # On TensorFlow, Keras rematerializes only what runs eagerly.
+    wrapped.compile("sgd", "mse", run_eagerly=keras.backend.backend() == "tensorflow")
+    wrapped.train_on_batch(plan_of(x, LAM, 0, PARTNER), np.zeros((8, 4), "float32"))
+
+
 CHECKS = {
     name.removeprefix("check_"): check
     for name, check in list(globals().items())
-    if name.startswith("check_")
+    if name.startswith("check_") and name != "check_a_trained_model_leaves"
 }

@@ -52,6 +52,10 @@ def test_wrapped_model(name):
     CHECKS[name]()
 
 
+def test_a_trained_model_leaves(tmp_path):
+    manifold_edges.check_a_trained_model_leaves(tmp_path)
+
+
 # ------------------------------------------------------------------------- the pipeline
 
 
@@ -61,8 +65,8 @@ def test_inputs_stay_as_they_are_and_labels_are_mixed(dtype):
     sent = arrays(dataset(dtype).apply(manifold()))
     assert len(sent) == len(given)
     for (x, ids), (inputs, y) in zip(given, sent):
-        assert set(inputs) == {"x", *PLAN}
-        assert_equal(inputs["x"], x)
+        assert set(inputs) == {"mix_x", *PLAN}
+        assert_equal(inputs["mix_x"], x)
         one_hot = np.eye(COUNT, dtype="float32")[ids]
         np.testing.assert_allclose(
             y, mixed(one_hot, inputs["mix_lam"], inputs["mix_partner"]), rtol=0, atol=1e-7
@@ -80,7 +84,7 @@ def test_other_elements():
     data = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(6)
     mix = manifold(num_classes={"class": 3, "value": None})
     ((inputs, labels, w),) = arrays(data.apply(mix))
-    assert_equal(inputs["x"], x)
+    assert_equal(inputs["mix_x"], x)
     lam, partner = inputs["mix_lam"], inputs["mix_partner"]
     assert labels["class"].shape == (6, 3)
     np.testing.assert_allclose(labels["value"], mixed(y["value"], lam, partner), rtol=1e-6)
@@ -161,7 +165,7 @@ def test_a_seeded_map_is_a_function_of_each_batch():
     assert_equal(mix(x, y)[0]["mix_lam"].numpy(), first)
     assert differ(mix(x + 1, y)[0]["mix_lam"].numpy(), first)
     strings = np.array([b"a"] * COUNT)
-    assert mix({"x": x, "file": strings}, y)[0]["x"]["file"].dtype == tf.string
+    assert mix({"x": x, "file": strings}, y)[0]["mix_x"]["file"].dtype == tf.string
     mapped = arrays(tf.data.Dataset.from_tensors((x, y)).map(mix))
     assert_equal(mapped[0][0]["mix_lam"], first)
 
@@ -218,7 +222,7 @@ def test_written_as_a_config():
 
 def test_static_shapes_stay():
     spec = dataset().apply(manifold()).element_spec
-    assert spec[0]["x"].shape.as_list() == [None, 4, 5, COUNT]
+    assert spec[0]["mix_x"].shape.as_list() == [None, 4, 5, COUNT]
     fixed = dataset().unbatch().batch(4, drop_remainder=True).apply(manifold()).element_spec
     assert all(fixed[0][name].shape == (4,) for name in PLAN)
 
@@ -342,7 +346,7 @@ def test_points_placed_by_hand_that_are_wrong():
 
     plan = plan_of(np.ones((8, 2), "float32"), LAM, 0, PARTNER)
     for wrong, message in ((Twice(), "called more than once"), (Never(), "must call")):
-        wrong(plan["x"])
+        wrong(plan["mix_x"])
         with pytest.raises(ValueError, match=message):
             wrap(wrong, "point")(plan, training=True)
     with pytest.raises(ValueError, match="several MixPoints named 'point'"):

@@ -125,7 +125,7 @@ def in_model(mix: Mix, layers: Sequence[str] = ("input",)) -> Mix:
         >>> on_device = in_model(mixup(0.2, num_classes=10, seed=0))
         >>> train = ds.batch(128).apply(on_device)  # images still uint8
         >>> sorted(train.element_spec[0])
-        ['mix_lam', 'mix_layer', 'mix_partner', 'mix_row', 'x']
+        ['mix_lam', 'mix_layer', 'mix_partner', 'mix_row', 'mix_x']
     """
     mix = _mix(mix)
     return mix_of(InModel(linear("mix", mix.method), layers), mix, mix.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,15 @@ from keras_mixup._in_model.masks import (
     origin_of_output,
     tensor_arguments,
 )
-from keras_mixup._in_model.plan import INPUT, fail_batch_axis, fail_several_calls, mixing_by
+from keras_mixup._in_model.plan import (
+    INPUT,
+    dtype_of,
+    fail_batch_axis,
+    fail_no_mixture,
+    fail_several_calls,
+    has_mixture,
+    mixing_by,
+)
 from keras_mixup._in_model.points import InsertedPoint, MaskPoint, MixPoint
 
 
@@ -42,7 +51,11 @@ def with_points(model: keras.Model, points: Sequence[str], origins: Sequence[Ori
             _fail_name(model, name, sorted(paths), by_hand)
     if not origins:
         return model
-    inner = _Graph(model, {name for name in points if name != INPUT}, origins).rebuilt()
+    names = {name for name in points if name != INPUT}
+    for layer in model._flatten_layers(include_self=False):
+        if names.intersection(point.name for point in _placed(layer)):
+            _check_not_recomputed(layer)
+    inner = _Graph(model, names, origins).rebuilt()
     if all(tensor.shape[0] is None for tensor in inner.inputs):
         _rehearse(inner)
     return inner
@@ -66,7 +79,9 @@ class _Graph:
         self._inputs = model.inputs[0] if sequential else model.input
         self._outputs = model.outputs[0] if sequential else model.output
         # Without what a model class adds to its graph, such as its compile configuration.
-        self._calls = _needed_calls(keras.Model(self._inputs, self._outputs))
+        graph = keras.Model(self._inputs, self._outputs)
+        self._operations = graph.operations
+        self._calls = _needed_calls(graph)
         self._called: set[str] = set()
         # By the id of a tensor of the model: the one that takes its place, and where it is from.
         self._tensors = {id(tensor): tensor for tensor in model.inputs}
@@ -74,12 +89,16 @@ class _Graph:
         self._united: dict[Any, Any] = {}
 
     def rebuilt(self) -> Any:
-        """The same layers, called again."""
-        for node in self._calls:
-            self._call(node)
-        outputs = keras.tree.map_structure(lambda tensor: self._tensors[id(tensor)], self._outputs)
-        inner = keras.Model(self._inputs, outputs, name=self._model.name)
+        """The same layers, called again, with no trace left of it in them."""
+        with _forgotten(self._operations):
+            for node in self._calls:
+                self._call(node)
+            outputs = keras.tree.map_structure(
+                lambda tensor: self._tensors[id(tensor)], self._outputs
+            )
+            inner = keras.Model(self._inputs, outputs, name=self._model.name)
         inner.dtype_policy = self._model.dtype_policy
+        inner._remat_mode = None  # it would run again when no plan is there
         return inner
 
     @property
@@ -105,6 +124,7 @@ class _Graph:
         if path in self._names and isinstance(layer, MixPoint):
             results = InsertedPoint(path)(*args, **kwargs)
         elif any(name.startswith(f"{path}/") for name in self._names):
+            _check_not_recomputed(layer)
             origins = [self._origins[id(tensor)].after(keys) for tensor, keys in united]
             nested = _Graph(layer, self._names, origins, f"{path}/")
             results = nested.rebuilt()(*args, **kwargs)
@@ -115,6 +135,9 @@ class _Graph:
             found = [origin.after(inside) for origin in found]
         if path in self._names:
             found = [origin.after([path]) for origin in found]
+            for output in keras.tree.flatten(results):
+                if not has_mixture(output):
+                    fail_no_mixture(path, dtype_of(output))
             if not isinstance(layer, MixPoint):
                 results = InsertedPoint(path)(results)
         for tensor, result, origin in zip(node.outputs, keras.tree.flatten(results), found):
@@ -192,6 +215,35 @@ def _needed_calls(graph: Any) -> list[Any]:
     return calls
 
 
+@contextlib.contextmanager
+def _forgotten(operations: Sequence[Any]) -> Iterator[None]:
+    """Let operations forget the calls that are recorded in this context."""
+    lists = [nodes for op in operations for nodes in (op._inbound_nodes, op._outbound_nodes)]
+    counts = [len(nodes) for nodes in lists]
+    try:
+        yield
+    finally:
+        for nodes, count in zip(lists, counts):
+            del nodes[count:]
+
+
+def _check_not_recomputed(layer: Any) -> None:
+    """Raise an error for a layer with points in it that runs again to find the gradient."""
+    mode = layer._remat_mode
+    if mode is None or mode.mode in (None, "activations"):
+        return
+    if mode.mode == "list_of_layers" and layer.name not in mode.layer_names:
+        return
+    _arguments.fail(
+        ValueError,
+        "A layer with a point inside cannot be rematerialized: it would run again for the "
+        "gradient, without the plan of the batch.",
+        "Create it outside of keras.RematScope; the layers inside may be created in it.",
+        layer=layer.name,
+        mode=mode.mode,
+    )
+
+
 def _placed(layer: Any) -> list[MixPoint]:
     """The points in a layer that were placed by hand."""
     parts = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()
@@ -241,29 +293,37 @@ def _fail_name(model: Any, name: str, paths: Sequence[str], by_hand: Sequence[st
 
 
 def _rehearse(inner: Any) -> None:
-    """Run the graph symbolically, so that points where it cannot mix are found at once."""
-    size = 24  # some layers accept only even numbers, or multiples of three
-    specs = keras.tree.map_structure(
-        lambda tensor: keras.KerasTensor((size, *tensor.shape[1:]), tensor.dtype), inner.input
-    )
-    with mixing_by(_Rehearsal(size)):
-        inner.compute_output_spec(specs)
+    """Raise an error unless there is one row per example at each point.
+
+    A shape such as `(None, 8)` does not show this, because layers may fold other axes into the
+    first one. A layer may accept only multiples of some number of examples; if it accepts none of
+    these sizes, shapes are compared when a batch comes.
+    """
+    for size in (24, 160, 128):
+        specs = keras.tree.map_structure(
+            lambda tensor, size=size: keras.KerasTensor((size, *tensor.shape[1:]), tensor.dtype),
+            inner.input,
+        )
+        rehearsal = _Rehearsal()
+        try:
+            with mixing_by(rehearsal):
+                inner.compute_output_spec(specs)
+        except Exception:
+            continue
+        for key, shape in rehearsal.shapes:
+            if shape[:1] != (size,):
+                fail_batch_axis(key, shape)
+        return
 
 
 class _Rehearsal:
-    """Takes the place of a `Mixing` and checks that there is one row per example at each point.
+    """Takes the place of a `Mixing` and notes which shapes come to the points."""
 
-    A shape such as `(None, 8)` does not show this, because layers may fold other axes into the
-    first one.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self) -> None:
+        self.shapes: list[tuple[str, tuple[Any, ...]]] = []
 
     def __call__(self, key: str, outputs: Any) -> Any:
-        for output in keras.tree.flatten(outputs):
-            if tuple(output.shape[:1]) != (self._size,):
-                fail_batch_axis(key, tuple(output.shape))
+        self.shapes += [(key, tuple(output.shape)) for output in keras.tree.flatten(outputs)]
         return outputs
 
     def mask(self, key: str, mask: Any) -> Any:

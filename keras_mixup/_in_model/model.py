@@ -11,7 +11,10 @@ from keras_mixup import _arguments
 from keras_mixup._engine.leaf import fill, named, walk
 from keras_mixup._in_model.insert import has_graph, is_graph, with_points
 from keras_mixup._in_model.masks import Origin, origin_of_input
-from keras_mixup._in_model.plan import INPUT, Mixing, dtype_of, has_plan, mixing_by
+from keras_mixup._in_model.plan import INPUT, Mixing, X, dtype_of, has_plan, mixing_by
+
+# What a model class may change in training, evaluation and prediction.
+_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
@@ -59,8 +62,11 @@ class MixedModel(keras.Model):
             _arguments.fail(
                 ValueError, "This model is already wrapped.", "Wrap its `model`.", model=model
             )
-        # Inputs are passed to `model` unchanged, and lam stays float32.
-        super().__init__(autocast=False, **{"name": f"mixed_{model.name}", **kwargs})
+        self._check_training(model)
+        # Inputs are passed to `model` unchanged, and lam stays float32. The policy decides whether
+        # `compile` scales the loss.
+        defaults = {"name": f"mixed_{model.name}", "dtype": model.dtype_policy}
+        super().__init__(autocast=False, **{**defaults, **kwargs})
         self.points = tuple(points)
         self.keep = tuple(keep)
         self.masks = _arguments.names("masks", masks)
@@ -79,7 +85,7 @@ class MixedModel(keras.Model):
             return self.model(inputs, training=training)
         indices = {key: index for index, key in enumerate(self.points)}
         mixing = Mixing(indices, inputs)
-        x = inputs["x"]
+        x = inputs[X]
         if INPUT in self.points:
             x = self._mixed_inputs(mixing, x)
         if not self.model.built:
@@ -89,6 +95,28 @@ class MixedModel(keras.Model):
             outputs = self._run(x, training=training)
         mixing.check_reached()
         return outputs
+
+    def export(self, *args: Any, **kwargs: Any) -> Any:
+        """Export `model`, which serves plain inputs; see `keras.Model.export`."""
+        return self.model.export(*args, **kwargs)
+
+    def _check_training(self, model: keras.Model) -> None:
+        """Raise an error if the class of the model trains in a way that would not be used."""
+        own = [
+            name
+            for name in _STEPS
+            if getattr(type(model), name) is not getattr(keras.Model, name)
+            and getattr(type(self), name) is getattr(MixedModel, name)
+        ]
+        if own:
+            _arguments.fail(
+                ValueError,
+                "The wrapped model is trained by its own methods, not by those of the model in it.",
+                "Define these methods in a subclass of MixedModel, and create it with "
+                "points=layers instead of calling wrap.",
+                model=type(model).__name__,
+                methods=own,
+            )
 
     def _check_masks(self) -> None:
         """Raise an error for a mask that is no input, or that could not be united."""
@@ -159,6 +187,7 @@ class MixedModel(keras.Model):
             "points": list(self.points),
             "keep": list(self.keep),
             "masks": list(self.masks),
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
         }
 
     @classmethod

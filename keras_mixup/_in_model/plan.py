@@ -13,6 +13,8 @@ from keras import ops
 from keras_mixup import _arguments
 
 INPUT = "input"
+# Names that no input of a model has: one that was not wrapped must not find its inputs among them.
+X = "mix_x"
 _PLAN = ("mix_lam", "mix_layer", "mix_partner", "mix_row")
 
 
@@ -26,11 +28,11 @@ def with_plan(x: Any, lam: Any, layer: Any, partner: Any, row: Any) -> dict[str,
         partner: int32 [B], the row that is mixed into the example.
         row: int32 [B], the row of the example when partners were drawn.
     """
-    return {"x": x, **dict(zip(_PLAN, (lam, layer, partner, row)))}
+    return {X: x, **dict(zip(_PLAN, (lam, layer, partner, row)))}
 
 
 def has_plan(inputs: Any) -> bool:
-    return isinstance(inputs, Mapping) and set(inputs) == {"x", *_PLAN}
+    return isinstance(inputs, Mapping) and set(inputs) == {X, *_PLAN}
 
 
 class Mixing:
@@ -43,6 +45,7 @@ class Mixing:
 
     def __init__(self, indices: Mapping[str, int], plan: Mapping[str, Any]) -> None:
         self._indices = indices
+        self._trace = _trace()
         self._reached: set[str] = set()
         lam, *indexes = (ops.convert_to_tensor(plan[name]) for name in _PLAN)
         # Where Keras builds a model by calling it with placeholders, all of them are floats.
@@ -61,6 +64,7 @@ class Mixing:
         # Compiled code cannot raise errors on every backend; NaN shows up in the loss.
         self._lam = ops.where(found, lam, float("nan"))
         self._known = known
+        self._records = _records(self._lam)
 
     def __call__(self, key: str, outputs: Any) -> Any:
         """The outputs of a layer, mixed in those batches whose plan names the layer."""
@@ -69,6 +73,8 @@ class Mixing:
         if key in self._reached:
             fail_several_calls(key)
         self._reached.add(key)
+        if _trace() != self._trace or _records(self._lam) != self._records:
+            _fail_apart(key)
         lam = self._lam_at(key)
         return keras.tree.map_structure(lambda output: self._mixed(key, output, lam), outputs)
 
@@ -86,7 +92,8 @@ class Mixing:
             _arguments.fail(
                 ValueError,
                 "The model must call every MixPoint that is named in `layers` during training.",
-                "Call it, or remove it from `layers`.",
+                "Call it in every call of the model, outside of branches and of functions that are "
+                "compiled on their own, or remove it from `layers`.",
                 missed=missed,
             )
 
@@ -111,6 +118,8 @@ class Mixing:
             fail_batch_axis(key, tuple(output.shape))
         if dtype_of(output) == "bool" and key != INPUT:
             return self._united(output, lam)
+        if not has_mixture(output, at_input=key == INPUT):
+            fail_no_mixture(key, dtype_of(output))
         as_it_is = output if "float" in dtype_of(output) else ops.cast(output, "float32")
 
         def mix() -> Any:
@@ -123,6 +132,44 @@ class Mixing:
 
 def dtype_of(x: Any) -> str:
     return keras.backend.standardize_dtype(x.dtype)
+
+
+def has_mixture(x: Any, *, at_input: bool = False) -> bool:
+    """Whether a tensor can be mixed: floats, masks, and inputs that a model reads as floats."""
+    dtype = dtype_of(x)
+    return "float" in dtype or dtype == "bool" or (at_input and "int" in dtype)
+
+
+def _trace() -> Any:
+    """What traces the code at the moment; functions and branches are traced on their own."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    if keras.backend.backend() == "jax":
+        from jax.extend.core import get_opaque_trace_state
+
+        return get_opaque_trace_state()
+    return None
+
+
+def _records(x: Any) -> bool:
+    """Whether operations are recorded for the gradient.
+
+    They are not in a function that is run again to find it, when no plan is there.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.is_grad_enabled()
+    if keras.backend.backend() != "tensorflow":
+        return True
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.identity(x)
+    return tape.gradient(y, x) is not None
 
 
 def _assert_found(found: Any) -> None:
@@ -199,4 +246,25 @@ def fail_several_calls(key: str) -> NoReturn:
         "This layer is called more than once, so which output to mix is ambiguous.",
         "Name another layer, or place a MixPoint after one of the calls.",
         layer=key,
+    )
+
+
+def fail_no_mixture(key: str, dtype: str) -> NoReturn:
+    _arguments.fail(
+        ValueError,
+        "The output of this layer has no mixture: only floating-point numbers can be mixed.",
+        "Name a layer behind it, such as an embedding, or cast the output if it is a quantity.",
+        layer=key,
+        dtype=dtype,
+    )
+
+
+def _fail_apart(key: str) -> NoReturn:
+    _arguments.fail(
+        ValueError,
+        "A MixPoint must run with the rest of the model, not in a function that is compiled on its "
+        "own (tf.function, jax.jit), in a branch or a loop (ops.cond), or in a function that is "
+        "run again for the gradient (keras.remat, torch.utils.checkpoint).",
+        "Call the MixPoint outside of that function.",
+        point=key,
     )

@@ -21,10 +21,16 @@ class MixPoint(keras.layers.Layer):
         name: the name by which the mix refers to this point.
 
     Call arguments:
-        inputs: a tensor `[B, ...]`, or a structure of such tensors.
+        inputs: a tensor `[B, ...]`, or a structure of such tensors. Floats are mixed; booleans are
+            masks, of which the mixture has those steps that either example has.
 
     Returns:
-        The same structure, with the same shapes and dtypes; mixed integers are float32.
+        The same structure, with the same shapes and dtypes.
+
+    Raises:
+        ValueError: in a wrapped model, if a tensor has another dtype or no batch axis, or if the
+            point is called several times, or in a function that is compiled or rematerialized on
+            its own.
 
     Example:
         >>> class Network(keras.Model):
@@ -58,6 +64,9 @@ class MixPoint(keras.layers.Layer):
         if all(mask is None for mask in keras.tree.flatten(previous_mask)):
             return previous_mask
         return MaskPoint(self.key)(previous_mask)
+
+    def rematerialized_call(self, layer_call: Any, *args: Any, **kwargs: Any) -> Any:
+        return layer_call  # it would run again when no plan is there, and has nothing to save
 
 
 class InsertedPoint(MixPoint):
