@@ -205,7 +205,7 @@ def manifold_mixup(
 
     Returns:
         A `Mix`, for `ds.batch(n).apply(mix)` and `mix.wrap(model)`. Elements become
-        `({"x": x, ...}, y)`, which the wrapped model accepts. Pairs are not supported.
+        `({"mix_x": x, ...}, y)`, which the wrapped model accepts. Pairs are not supported.
 
     Raises:
         TypeError, ValueError: as in `mixup`. Inputs that cannot be mixed, such as token ids, are

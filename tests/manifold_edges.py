@@ -575,24 +575,38 @@ def check_rematerialized_layers_are_refused():
         block = Block(name="block")
         inside = keras.Input((4,))
         tower = keras.Model(inside, L.Dense(4, name="deep")(inside), name="tower")
-        dense = L.Dense(4, name="dense")
+        own = Subclassed()
+    own(np.ones((8, 4), "float32"))
+    with pytest.raises(ValueError, match="RematScope"):
+        wrap(own, "point")
     for layer, name in ((block, "point"), (tower, "tower/deep")):
         with pytest.raises(ValueError, match="RematScope"):
             wrap(keras.Model(inputs, layer(inputs)), name)
-    # Layers before and after a point, and the one after which it is, may be rematerialized.
+
+
+def check_layers_beside_points_may_be_rematerialized():
+    """The gradients are those without it, though wrapped, and points made, in the scope."""
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
-    head = L.Dense(4)
-    model = keras.Model(inputs, head(tower(dense(inputs))))
-    wrapped = wrap(model, "dense", "tower")
-    for index in range(2):
-        h = dense(x)
-        h = mixed(numpy(h), LAM, PARTNER) if index == 0 else tower(h)
-        h = tower(h) if index == 0 else mixed(numpy(h), LAM, PARTNER)
-        output = wrapped(plan_of(x, LAM, index, PARTNER), training=True)
-        np.testing.assert_allclose(numpy(output), numpy(head(h)), **CLOSE)
-    # On TensorFlow, Keras rematerializes only what runs eagerly.
-    wrapped.compile("sgd", "mse", run_eagerly=keras.backend.backend() == "tensorflow")
-    wrapped.train_on_batch(plan_of(x, LAM, 0, PARTNER), np.zeros((8, 4), "float32"))
+    y = np.ones((8, 4), "float32")
+    for index in range(3):
+        weights = []
+        for mode in (None, "full"):
+            keras.utils.set_random_seed(0)
+            inputs = keras.Input((4,))
+            with keras.RematScope(mode=mode):
+                h = L.Dense(4, "tanh", name="first")(inputs)
+                h = L.Dense(4, "tanh", name="second")(MixPoint("point")(h))
+                model = keras.Model(inputs, L.Dense(4)(h))
+                wrapped = wrap(model, "first", "point", "second")
+            # On TensorFlow, Keras rematerializes these layers only in eager execution.
+            eagerly = keras.backend.backend() == "tensorflow"
+            wrapped.compile(keras.optimizers.SGD(1.0), "mse", run_eagerly=eagerly)
+            before = model.get_weights()
+            wrapped.train_on_batch(plan_of(x, LAM, index, PARTNER), y)
+            weights.append(model.get_weights())
+            assert max(np.abs(one - other).max() for one, other in zip(before, weights[-1])) > 0.01
+        for one, other in zip(*weights):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 CHECKS = {

@@ -197,8 +197,10 @@ class Mix(FourParts, Data):
 
         Raises:
             TypeError: if the object is not a Keras model.
-            ValueError: if the mix happens in the pipeline, if a name is not in the model, or if a
-                named layer is called several times or has an output without a batch axis.
+            ValueError: if the mix happens in the pipeline; if a name is not in the model; if a
+                named layer is called several times, or has an output without a batch axis or
+                without a mixture; if it cannot be known how to unite a mask; or if the class of
+                the model has its own `train_step`, `compute_loss` or the like.
 
         Example:
             >>> manifold = manifold_mixup(layers=("input", "hidden"), num_classes=10, seed=0)

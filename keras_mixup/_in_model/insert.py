@@ -49,12 +49,12 @@ def with_points(model: keras.Model, points: Sequence[str], origins: Sequence[Ori
             continue
         if name not in paths and by_hand.count(name) != 1:
             _fail_name(model, name, sorted(paths), by_hand)
-    if not origins:
-        return model
     names = {name for name in points if name != INPUT}
-    for layer in model._flatten_layers(include_self=False):
+    for layer in model._flatten_layers(include_self=not origins):
         if names.intersection(point.name for point in _placed(layer)):
             _check_not_recomputed(layer)
+    if not origins:
+        return model
     inner = _Graph(model, names, origins).rebuilt()
     if all(tensor.shape[0] is None for tensor in inner.inputs):
         _rehearse(inner)
@@ -230,7 +230,7 @@ def _forgotten(operations: Sequence[Any]) -> Iterator[None]:
 def _check_not_recomputed(layer: Any) -> None:
     """Raise an error for a layer with points in it that runs again to find the gradient."""
     mode = layer._remat_mode
-    if mode is None or mode.mode in (None, "activations"):
+    if isinstance(layer, MixPoint) or mode is None or mode.mode in (None, "activations"):
         return
     if mode.mode == "list_of_layers" and layer.name not in mode.layer_names:
         return

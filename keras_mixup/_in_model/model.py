@@ -33,6 +33,9 @@ class MixedModel(keras.Model):
     partner is missing, as under `MirroredStrategy` or after `rebatch`, TensorFlow outside XLA
     raises an `InvalidArgumentError`; everywhere else, the example, and so the loss, becomes NaN.
 
+    To train in a way of your own, define `train_step`, `compute_loss` and the like in a subclass.
+    `export` exports `model`, which contains nothing of this package.
+
     Args:
         model: a Functional, Sequential or subclassed model.
         points: names of layers or `MixPoint` objects, and "input", in the order of the indices in
@@ -44,6 +47,11 @@ class MixedModel(keras.Model):
     Attributes:
         model: the wrapped model.
         points: the names of the points.
+        keep: the names of inputs that are not mixed.
+        masks: the names of inputs that are masks.
+
+    Raises:
+        TypeError, ValueError: as in `Mix.wrap`.
     """
 
     def __init__(
