@@ -173,6 +173,33 @@ def check_masks_of_two_points_and_of_a_nested_model():
     np.testing.assert_allclose(second, pooled(expected, union(mask)), **CLOSE)
 
 
+def check_masks_that_a_nested_model_makes():
+    """Of ids, or of an input that it passes on as a mask; the point is before it."""
+    mask = IDS != 0
+
+    def of_ids(h, other):
+        return L.GlobalAveragePooling1D()(h, mask=keras.ops.not_equal(other, 0))
+
+    def passed_on(h, other):
+        return L.GlobalAveragePooling1D()(h, mask=other)
+
+    for build, dtype in ((of_ids, "int32"), (passed_on, "bool")):
+        for names in (("h", "other"), ("other", "h")):  # Keras finds inputs in a list by name
+            embedding, ids = tokens()
+            given = keras.Input((None,), dtype=dtype, name="given")
+            inside = {
+                "h": keras.Input((None, 4), name="h"),
+                "other": keras.Input((None,), dtype=dtype, name="other"),
+            }
+            outputs = build(inside["h"], inside["other"])
+            tower = keras.Model([inside[name] for name in names], outputs, name="tower")
+            outputs = tower({"h": embedding(ids), "other": given})
+            model = keras.Model({"ids": ids, "given": given}, outputs)
+            x = {"ids": IDS, "given": IDS if dtype == "int32" else mask}
+            output = wrap(model, "embedding")(plan_of(x, LAM4, 0, PARTNER4), training=True)
+            np.testing.assert_allclose(numpy(output), expected_pool(embedding), **CLOSE)
+
+
 def check_masks_at_the_input():
     """Those of numbers: the model mixes both, each in its own way."""
     h = np.random.default_rng(0).normal(size=(4, 4, 3)).astype("float32")
@@ -256,15 +283,20 @@ def check_masks_that_cannot_be_known_are_refused():
 
 
 def check_a_mask_derived_from_the_mixture_is_that_of_the_mixture():
+    """Though a part of it went around the point, as in a residual network."""
+    ops = keras.ops
     x = np.random.default_rng(0).normal(size=(4, 4, 3)).astype("float32") * (IDS != 0)[..., None]
-    inputs = keras.Input((None, 3))
-    dense = L.Dense(3, use_bias=False, name="dense")
-    h = dense(inputs)
-    mask = keras.ops.any(keras.ops.not_equal(h, 0), axis=-1)
-    model = keras.Model(inputs, L.GlobalAveragePooling1D()(h, mask=mask))
-    output = wrap(model, "dense")(plan_of(x, LAM4, 0, PARTNER4), training=True)
-    h = mixed(numpy(dense(x)), LAM4, PARTNER4)
-    np.testing.assert_allclose(numpy(output), pooled(h, (h != 0).any(-1)), **CLOSE)
+    for residual in (False, True):
+        inputs = keras.Input((None, 3))
+        dense = L.Dense(3, use_bias=False, name="dense")
+        h = dense(inputs) + inputs if residual else dense(inputs)
+        h = ops.where(h > 0, h, 0.1 * h)
+        mask = ops.any(ops.not_equal(h, 0), axis=-1)
+        model = keras.Model(inputs, L.GlobalAveragePooling1D()(h, mask=mask))
+        output = wrap(model, "dense")(plan_of(x, LAM4, 0, PARTNER4), training=True)
+        h = mixed(numpy(dense(x)), LAM4, PARTNER4) + residual * x
+        h = np.where(h > 0, h, np.float32(0.1) * h)
+        np.testing.assert_allclose(numpy(output), pooled(h, (h != 0).any(-1)), **CLOSE)
 
 
 def check_masks_pass_through_a_point_placed_by_hand():

@@ -82,6 +82,7 @@ class _Graph:
         graph = keras.Model(self._inputs, self._outputs)
         self._operations = graph.operations
         self._calls = _needed_calls(graph)
+        self._makers = {id(tensor): node for node in self._calls for tensor in node.outputs}
         self._called: set[str] = set()
         # By the id of a tensor of the model: the one that takes its place, and where it is from.
         self._tensors = {id(tensor): tensor for tensor in model.inputs}
@@ -112,8 +113,8 @@ class _Graph:
         path = f"{self._prefix}{layer.name}"
         self._check_called_once(path)
         data, others = self._sources(node)
-        united = self._united_arguments(node, data)
-        values = {id(tensor): self._united_by(tensor, keys) for tensor, keys in united}
+        inside = self._origins_inside(node, path)
+        values = self._united_arguments(node, data, [] if inside is None else ["inputs"])
         args, kwargs = node.arguments.fill_in({**self._tensors, **values})
         for name in automatic_masks(node):
             del kwargs[name]  # filled in again, after a point with another mask
@@ -123,16 +124,15 @@ class _Graph:
         ]
         if path in self._names and isinstance(layer, MixPoint):
             results = InsertedPoint(path)(*args, **kwargs)
-        elif any(name.startswith(f"{path}/") for name in self._names):
+        elif inside is not None:
             _check_not_recomputed(layer)
-            origins = [self._origins[id(tensor)].after(keys) for tensor, keys in united]
-            nested = _Graph(layer, self._names, origins, f"{path}/")
+            nested = _Graph(layer, self._names, inside, f"{path}/")
             results = nested.rebuilt()(*args, **kwargs)
             found = nested.outputs
         else:
             results = layer(*args, **kwargs)
-            inside = {point.name for point in _placed(layer)} & self._names
-            found = [origin.after(inside) for origin in found]
+            by_hand = {point.name for point in _placed(layer)} & self._names
+            found = [origin.after(by_hand) for origin in found]
         if path in self._names:
             found = [origin.after([path]) for origin in found]
             for output in keras.tree.flatten(results):
@@ -154,24 +154,40 @@ class _Graph:
                 others.append(origin)
         return data, others
 
+    def _origins_inside(self, node: Any, path: str) -> list[Origin] | None:
+        """The origins of the inputs of a nested graph, if points or masks inside depend on them."""
+        layer = node.operation
+        if not is_graph(layer):
+            return None
+        given = [*node.arguments.args, *node.arguments.kwargs.values()][0]
+        if isinstance(given, dict) and not isinstance(layer.input, dict):
+            given = [given[tensor.name] for tensor in layer.inputs]
+        origins = [self._origins[id(tensor)] for tensor in keras.tree.flatten(given)]
+        passed = frozenset[str]().union(*(origin.some for origin in origins))
+        around = len(origins) > 1 and any(passed - origin.every for origin in origins)
+        points = any(name.startswith(f"{path}/") for name in self._names)
+        return origins if points or around else None
+
     def _united_arguments(
-        self, node: Any, data: list[tuple[str, Origin]]
-    ) -> list[tuple[Any, frozenset[str]]]:
-        """The tensors that a call is given, and by which points they have to be united first."""
+        self, node: Any, data: list[tuple[str, Origin]], left: Sequence[str]
+    ) -> dict[int, Any]:
+        """The masks that a call is given, united by the points that its data has passed.
+
+        Those in the arguments that are `left` are not looked at.
+        """
         passed = frozenset[str]().union(*(origin.some for _, origin in data))
-        layer, found = node.operation, []
+        layer, found = node.operation, {}
         for name, tensor in tensor_arguments(node):
             origin = self._origins[id(tensor)]
-            keys = frozenset[str]()
-            if tensor.shape[:1] != self._model.inputs[0].shape[:1]:
-                pass  # the same for all examples
-            elif names_mask(name):
+            if name in left or tensor.shape[:1] != self._model.inputs[0].shape[:1]:
+                continue  # or the same for all examples
+            if names_mask(name):
                 keys = missing(layer, name, tensor, origin, keys_for_mask(name, layer, data))
+                found[id(tensor)] = self._united_by(tensor, keys)
             elif origin.kind == MASK:
-                keys = passed - origin.every
+                found[id(tensor)] = self._united_by(tensor, passed - origin.every)
             elif origin.kind == FLAG and passed - origin.every:
                 fail_unknown(layer, name)
-            found.append((tensor, keys))
         return found
 
     def _united_by(self, tensor: Any, keys: frozenset[str]) -> Any:
@@ -179,7 +195,7 @@ class _Graph:
         if not keys:
             return self._tensors[id(tensor)]
         if (id(tensor), keys) not in self._united:
-            node = next((node for node in self._calls if tensor in node.outputs), None)
+            node = self._makers.get(id(tensor))
             if node is None or self._origins[id(tensor)].kind != MASK:
                 value = self._tensors[id(tensor)]
                 for key in sorted(keys):
@@ -210,9 +226,9 @@ def _needed_calls(graph: Any) -> list[Any]:
     for _, nodes in sorted(graph._nodes_by_depth.items()):
         for node in nodes:
             if not node.is_input and any(id(tensor) in needed for tensor in node.outputs):
-                calls.insert(0, node)
+                calls.append(node)
                 needed.update(id(tensor) for _, tensor in tensor_arguments(node))
-    return calls
+    return calls[::-1]
 
 
 @contextlib.contextmanager

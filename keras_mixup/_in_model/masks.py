@@ -43,15 +43,14 @@ def origin_of_input(tensor: Any, keys: Iterable[str], *, is_mask: bool) -> Origi
 
 def origin_of_output(node: Any, output: Any, data: list[Origin], others: list[Origin]) -> Origin:
     """The origin of what a call returns, from those of its data, and of its masks and flags."""
-    sources = data or others
-    kinds = {origin.kind for origin in sources}
-    if data or getattr(node.operation, "weights", None):
-        kind = FLAG if output.dtype == "bool" else DATA
-    else:
-        kind = MASK if kinds == {MASK} else FLAG
     some = frozenset[str]().union(*(origin.some for origin in [*data, *others]))
-    every = [origin.every for origin in sources]
-    return Origin(kind, some, frozenset.intersection(*every))
+    every = frozenset.intersection(*(origin.every for origin in data or others))
+    if data and output.dtype == "bool":
+        return Origin(FLAG, some, some)  # it is of the mixture, as its data is
+    if data or getattr(node.operation, "weights", None):
+        return Origin(DATA, some, every)
+    pure = all(origin.kind == MASK for origin in others)
+    return Origin(MASK if pure else FLAG, some, every)
 
 
 def names_mask(name: str) -> bool:
