@@ -420,6 +420,8 @@ def check_outputs_that_have_no_mixture_are_refused():
     with pytest.raises(ValueError, match=r"no mixture.*'point'.*int"):
         wrap(model, "point")(plan_of(x, LAM, 0, PARTNER), training=True)
     with pytest.raises(ValueError, match=r"no mixture.*'input'.*complex"):
+        wrap(identity((4,), "complex64"), "input")
+    with pytest.raises(ValueError, match=r"no mixture.*'input'.*complex"):
         wrap(identity((4,)), "input")(plan_of(x.astype("complex64"), LAM, 0, PARTNER))
 
 

@@ -11,7 +11,16 @@ from keras_mixup import _arguments
 from keras_mixup._engine.leaf import fill, named, walk
 from keras_mixup._in_model.insert import has_graph, is_graph, with_points
 from keras_mixup._in_model.masks import Origin, origin_of_input
-from keras_mixup._in_model.plan import INPUT, Mixing, X, dtype_of, has_plan, mixing_by
+from keras_mixup._in_model.plan import (
+    INPUT,
+    Mixing,
+    X,
+    dtype_of,
+    fail_no_mixture,
+    has_mixture,
+    has_plan,
+    mixing_by,
+)
 
 # What a model class may change in training, evaluation and prediction.
 _STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
@@ -79,7 +88,7 @@ class MixedModel(keras.Model):
         self.keep = tuple(keep)
         self.masks = _arguments.names("masks", masks)
         self.model = model
-        self._inputs = _inputs(model)
+        self._named_inputs = _named_inputs(model)
         self._check_masks()
         if INPUT in self.points:
             self._check_inputs()
@@ -128,7 +137,7 @@ class MixedModel(keras.Model):
 
     def _check_masks(self) -> None:
         """Raise an error for a mask that is no input, or that could not be united."""
-        if not self._inputs and self.masks and set(self.points) != {INPUT}:
+        if not self._named_inputs and self.masks and set(self.points) != {INPUT}:
             _arguments.fail(
                 ValueError,
                 "In a model of your own class, it cannot be known where a mask meets what was "
@@ -136,10 +145,10 @@ class MixedModel(keras.Model):
                 "Pass the mask through the MixPoint as a boolean: h, mask = point((h, mask)).",
                 masks=self.masks,
             )
-        known = [path or tensor.name for path, tensor in self._inputs]
+        known = [path or tensor.name for path, tensor in self._named_inputs]
         for name in self.masks:
-            found = (self._is_named((name,), path, tensor) for path, tensor in self._inputs)
-            if self._inputs and not any(found):
+            found = (self._is_named((name,), path, tensor) for path, tensor in self._named_inputs)
+            if self._named_inputs and not any(found):
                 _arguments.fail(
                     ValueError,
                     "`masks` must name inputs of the model.",
@@ -148,10 +157,13 @@ class MixedModel(keras.Model):
                 )
 
     def _check_inputs(self) -> None:
-        """Raise an error if a mixture would be truncated to integers."""
-        for path, tensor in self._inputs:
-            unmixed = self._is_named((*self.keep, *self.masks), path, tensor)
-            if "int" in dtype_of(tensor) and not unmixed:
+        """Raise an error if an input has no mixture, or it would be truncated to integers."""
+        for path, tensor in self._named_inputs:
+            if self._is_named((*self.keep, *self.masks), path, tensor):
+                continue
+            if not has_mixture(tensor, at_input=True):
+                fail_no_mixture(INPUT, dtype_of(tensor))
+            if "int" in dtype_of(tensor):
                 _arguments.fail(
                     ValueError,
                     "The mixture of integers is not an integer, but this input accepts only "
@@ -166,7 +178,7 @@ class MixedModel(keras.Model):
     def _origins(self) -> list[Origin]:
         """What is known of the inputs, in the order of `model.inputs`."""
         by_tensor = {}
-        for path, tensor in self._inputs:
+        for path, tensor in self._named_inputs:
             kept = INPUT not in self.points or self._is_named(self.keep, path, tensor)
             is_mask = self._is_named(self.masks, path, tensor)
             points = () if kept else (INPUT,)
@@ -176,7 +188,7 @@ class MixedModel(keras.Model):
     def _is_named(self, names: Sequence[str], path: str, tensor: Any = None) -> bool:
         """Whether an input is meant, by its path or, as Keras allows, by its own name."""
         if tensor is None:
-            tensor = dict(self._inputs).get(path)
+            tensor = dict(self._named_inputs).get(path)
         own = getattr(tensor, "name", path)
         return any(named(name, "x", path) or named(name, "x", own) for name in names)
 
@@ -206,7 +218,7 @@ class MixedModel(keras.Model):
         return cls(model, **config)
 
 
-def _inputs(model: Any) -> list[tuple[str, Any]]:
+def _named_inputs(model: Any) -> list[tuple[str, Any]]:
     """`(path, tensor)` for each input of a graph; empty for a model of its own class."""
     if not is_graph(model):
         return []

@@ -147,9 +147,12 @@ def _trace() -> Any:
 
         return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
     if keras.backend.backend() == "jax":
-        from jax.extend.core import get_opaque_trace_state
+        try:
+            from jax.extend.core import get_opaque_trace_state
+        except ImportError:  # before JAX 0.10
+            from jax.core import get_opaque_trace_state
 
-        return get_opaque_trace_state()
+        return get_opaque_trace_state(convention="nnx")
     return None
 
 
@@ -252,7 +255,7 @@ def fail_several_calls(key: str) -> NoReturn:
 def fail_no_mixture(key: str, dtype: str) -> NoReturn:
     _arguments.fail(
         ValueError,
-        "The output of this layer has no mixture: only floating-point numbers can be mixed.",
+        "The output of this layer has no mixture: only real floating-point numbers can be mixed.",
         "Name a layer behind it, such as an embedding, or cast the output if it is a quantity.",
         layer=key,
         dtype=dtype,
