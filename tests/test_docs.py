@@ -145,9 +145,11 @@ def test_code_that_needs_another_package_runs(page, package, tmp_path, monkeypat
         run(f"docs/{page}.md", {**namespace(), **folders(tmp_path)}, [package])
 
 
+@SAVING
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 @pytest.mark.parametrize("card", CARDS)
-def test_code_in_cards_runs(card):
+def test_code_in_cards_runs(card, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = namespace()
     x = {"specmix": names["spectrograms"]}.get(card, names["images"])
     y = {"cmixup": names["targets"]}.get(card, names["labels"])
