@@ -81,14 +81,15 @@ def test_other_elements():
     x = {"ids": np.arange(12).reshape(6, 2), "file": np.array([b"f"] * 6, object)}
     y = {"class": np.arange(6) % 3, "value": np.arange(6, dtype="float32")}
     weights = np.arange(6, dtype="float32")
-    data = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(6)
+    y_weights = {"class": weights, "value": np.full(6, 2, "float32")}
+    data = tf.data.Dataset.from_tensor_slices((x, y, y_weights)).batch(6)
     mix = manifold(num_classes={"class": 3, "value": None})
     ((inputs, labels, w),) = arrays(data.apply(mix))
     assert_equal(inputs["mix_x"], x)
     lam, partner = inputs["mix_lam"], inputs["mix_partner"]
     assert labels["class"].shape == (6, 3)
     np.testing.assert_allclose(labels["value"], mixed(y["value"], lam, partner), rtol=1e-6)
-    np.testing.assert_allclose(w, mixed(weights, lam, partner), rtol=1e-6)
+    np.testing.assert_allclose(w["class"], mixed(weights, lam, partner), rtol=1e-6)
 
 
 def many(mix, batches=600):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final, overload
 
@@ -69,7 +69,7 @@ class Mix(FourParts, Data):
         >>> mix = Mix(coefficient=coefficient.Constant(0.5), blend=blend.Linear(), num_classes=10)
         >>> train = ds.batch(128).apply(mix)
         >>> mix
-        Mix(coefficient=coefficient.Constant(lam=0.5), num_classes=10)
+        Mix(num_classes=10, coefficient=coefficient.Constant(lam=0.5))
     """
 
     made_of: Combination | None = argument(_combination, None)
