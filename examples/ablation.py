@@ -14,13 +14,13 @@
 # classes together with their labels gave the best results. Plain training worked best with the
 # larger weight decay, and mixup with the smaller one.
 #
-# **How long.** About 11 minutes of processor time per seed, for twelve models.
+# **How long.** About 11 minutes of CPU time per seed, for twelve models.
 
 # %%
 import experiment
 from cifar10 import CPU, halved, keras_weight_decay, load, shorter, trained
 
-from keras_mixup import Mix, coefficient, label_share, mixup, pairing
+from keras_mixup import Mix, coefficient, label, mixup, pairing
 
 args = experiment.flags(
     "Sec. 3.8: the parts of mixup, one at a time, at two strengths of weight decay.",
@@ -45,7 +45,7 @@ def same_class(seed):
 def inputs_only(seed):
     return Mix(
         coefficient=coefficient.Beta(1.0),
-        label_share=label_share.Dominant(),
+        label=label.Dominant(),
         num_classes=10,
         seed=seed,
     )

@@ -95,8 +95,8 @@ def neighbor_pairs(
 
     References:
         The ablation study of Zhang et al., 2017, arXiv:1710.09412, which finds a smaller gain than
-        with random pairs. With neighbors of the same class and `label_share.Dominant()`, this is
-        the interpolation of SMOTE (Chawla et al., 2002, arXiv:1106.1813).
+        with random pairs. With neighbors of the same class and `label.Dominant()`, this is the
+        interpolation of SMOTE (Chawla et al., 2002, arXiv:1106.1813).
     """
     data = tf.nest.map_structure(np.asarray, data)
     neighbors = np.asarray(neighbors)
