@@ -44,8 +44,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "x": (
         Rule("listed in `keep`", "unchanged: that of the original", kinds.is_kept, kinds.unchanged),
         Rule(
-            "mixed by layers of the model only",
-            "unchanged, any dtype",
+            "mixed by layers of a model, not at its inputs",
+            "unchanged, whatever its dtype",
             kinds.leaves_inputs,
             kinds.unchanged,
         ),
@@ -59,14 +59,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ),
         ),
         Rule(
-            "named `boxes`, `bbox` or alike, `[B, N, 4]`",
+            "named `boxes`, `bbox` or similar, such as `[B, N, 4]`",
             "refused: coordinates cannot be mixed",
             kinds.looks_like_boxes,
             kinds.fail_like_boxes,
         ),
         Rule(
             "strings",
-            "refused, unless in `keep`",
+            "refused: encode them",
             of_dtype(tf.string),
             refuse(INPUTS_RULE, f"Strings cannot be mixed; encode them. {WHEN_TO_KEEP}"),
         ),
@@ -81,7 +81,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule(
             "bool, such as a padding mask",
-            "refused: cast it to float32 before, and compare with 0 after",
+            "refused: cast it to float32 before the mix, and compare it with 0 after the mix",
             of_dtype(tf.bool),
             refuse(
                 INPUTS_RULE,
@@ -91,21 +91,21 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ),
         ),
         Rule(
-            "other dtypes",
-            "floats keep theirs; uint8 is returned as float32 or as `dtype`, and by methods that "
-            "copy as uint8; uint16 and int16 need a `dtype`",
+            "floats and uint8; uint16 and int16 with a `dtype`",
+            "mixed; floats keep their dtype; integers become `dtype`, which is float32 by default, "
+            "or uint8 with a method that copies",
             kinds.is_accepted,
             kinds.input_field,
         ),
         Rule(
-            "uint8, uint16 and int16 that do not fit `dtype`",
-            "refused",
+            "other uint8, uint16 and int16",
+            "refused: choose a `dtype` that can hold them",
             of_dtype(tf.uint8, tf.uint16, tf.int16),
             kinds.fail_dtype,
         ),
         Rule(
             "other integers, such as token ids, class ids and lengths",
-            "refused: ids have no mixture",
+            "refused: mix embeddings of ids, and cast numbers to float32",
             kinds.always,
             refuse(
                 INPUTS_RULE,
@@ -119,13 +119,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("listed in `keep`", "unchanged: that of the original", kinds.is_kept, kinds.unchanged),
         Rule(
             "bounding boxes in Keras's padded dictionary",
-            "mixup: the boxes of both images, each with a weight; CutMix: the parts that are still "
-            "visible",
+            "mixup keeps the boxes of both images, each with a weight; CutMix keeps what is still "
+            "visible of each box",
             kinds.has_boxes,
             kinds.boxes_field,
         ),
         Rule(
-            "named `boxes`, `bbox` or alike, `[B, N, 4]`",
+            "other boxes: entries named `boxes`, `bbox` or similar, such as `[B, N, 4]`",
             "refused: map them to that dictionary",
             kinds.looks_like_boxes,
             kinds.fail_like_boxes,
@@ -150,7 +150,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule(
             "bool",
-            "refused: cast it",
+            "refused: cast it to float32",
             of_dtype(tf.bool),
             refuse(
                 "Labels must be integer class ids or floats.",
@@ -158,8 +158,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ),
         ),
         Rule(
-            "floats, without an axis of `num_classes`",
-            "refused: `num_classes` is for ids, or states their width",
+            "floats without an axis of size `num_classes`",
+            "refused: floats are not converted, so `num_classes` can only state their width",
             kinds.is_too_narrow,
             refuse(
                 "Float labels are not converted, so their last axis must be `num_classes` wide.",
@@ -168,38 +168,39 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule(
             "floats, one or more per place of an input that is cut",
-            "cut with the input; one value per cell of a spectrogram needs `[B, T, F, 1]`",
+            "cut with the input; one value per cell of a spectrogram must be `[B, T, F, 1]`",
             kinds.is_float_in_places,
             kinds.float_places,
         ),
         Rule(
-            "floats `[B, H W]`, `[B, H W, K]`, or `[B, h, w]` in the proportions of an input that "
-            "is cut; other floats of rank 4 and more beside it",
-            "refused: reshape or resize them; `[B, K]` with K = H W is taken if `num_classes` is K",
+            "floats `[B, H W]` or `[B, H W, K]`, or `[B, h, w]` in the proportions of the input, "
+            "beside an input that is cut; also other floats of rank 4 or more",
+            "refused: reshape or resize them; `[B, K]` with K = H W is accepted if `num_classes` "
+            "is K",
             kinds.is_float_elsewhere,
             kinds.fail_elsewhere,
         ),
         Rule(
-            "other floats: one-hot, soft, multi-hot, regression; any rank",
-            "mixed as numbers; keep their dtype",
+            "other floats of any rank: one-hot, soft or multi-hot labels, targets of a regression",
+            "mixed as numbers; they keep their dtype",
             kinds.is_float,
             kinds.numbers_field,
         ),
         Rule(
             "uint8 images without `num_classes`, with several channels",
-            "mixed or cut as the inputs; returned as float32",
+            "mixed or cut like the inputs, and returned as float32",
             kinds.is_image,
             kinds.image_field,
         ),
         Rule(
             "other integers without `num_classes`",
-            "refused: pass `num_classes` for ids, or cast numbers to float32",
+            "refused: pass `num_classes` for ids, and cast numbers to float32",
             kinds.has_no_classes,
             kinds.fail_classes,
         ),
         Rule(
             "ids, one per place of an input: masks",
-            "soft labels per place; cut where the input is cut",
+            "soft labels per place, float32; cut where the input is cut",
             kinds.is_mask,
             kinds.mask_field,
         ),
@@ -213,21 +214,21 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ),
         ),
         Rule(
-            "other integers of rank 3 and more",
-            "refused: cast numbers, resize masks",
+            "other integers of rank 3 or more",
+            "refused: cast numbers to float32, and resize masks",
             kinds.is_deep_integer,
             kinds.fail_deep_integer,
         ),
         Rule(
             "ids `[B, H W]` beside an input that is cut",
-            "refused: reshape them to a mask",
+            "refused: reshape them to masks",
             kinds.is_disguised,
             kinds.fail_elsewhere,
         ),
         Rule(
             "ids `[B]`, `[B, 1]`, or per step `[B, T]`",
             "soft labels, float32 `[B, K]` or `[B, T, K]` with K = `num_classes`; an id that is "
-            "out of range is an error",
+            "out of range is an error at run time",
             kinds.always,
             kinds.ids_field,
         ),
@@ -248,14 +249,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
             kinds.weight_places,
         ),
         Rule(
-            "`[B, H W]`, or in the proportions of an input that is cut",
+            "`[B, H W]`, or in the proportions of the input, beside an input that is cut",
             "refused: reshape or resize them",
             kinds.is_weight_elsewhere,
             kinds.fail_elsewhere,
         ),
         Rule(
             "others: `[B]`, `[B, 1]`, or with the first axes of their label",
-            "w~ = s w + (1 - s) w'; floats",
+            "mixed as numbers: w~ = s w + (1 - s) w'; floats",
             kinds.always,
             kinds.weights_field,
         ),
