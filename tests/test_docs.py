@@ -78,11 +78,22 @@ def namespace():
         "masks": rng.integers(0, 4, (32, 8, 9)),
         "frames": rng.random((32, 6, 8), dtype="float32"),
         "phones": rng.integers(0, 40, (32, 6)),
+        "padding": rng.random((32, 6)) < 0.7,
+        "known": rng.random(32) < 0.7,
+        "rows": rng.random((32, 3, 5), dtype="float32"),
+        "detection": tf.data.Dataset.range(32).map(detected),
         "boxes": rng.random((32, 3, 4), dtype="float32"),
         "classes": rng.integers(-1, 5, (32, 3)),
         "model": model,
         "train": tf.data.Dataset.from_tensor_slices((images, labels)),
     }
+
+
+def detected(number):
+    """An image with one to three boxes, named as in TensorFlow Datasets."""
+    count = number % 3 + 1
+    objects = {"bbox": tf.zeros([count, 4]), "label": tf.zeros([count], tf.int64)}
+    return {"image": tf.zeros([8, 9, 3], tf.uint8), "objects": objects}
 
 
 def folders(path):

@@ -21,7 +21,7 @@ def choose(
     per_batch: bool = False,
     seed: int | None = None,
 ) -> Mix:
-    """Applies one of several mixes, or none, drawn for every example.
+    """Applies one of several mixes, or none, chosen at random per example.
 
     Each example is mixed by `mixes[k]` with probability weights[k] / sum(weights). A choice can be
     a member of another choice.
