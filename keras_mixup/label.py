@@ -171,7 +171,7 @@ class Union(Label):
 
 @dataclass(frozen=True)
 class Dominant(Label):
-    """The label of the example with the larger share: inputs are mixed, labels are not.
+    """The label of the example with the larger share; sample weights are mixed as with `Linear`.
 
         y~ = y where share >= 1/2, else y_partner
 
