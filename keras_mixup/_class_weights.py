@@ -46,10 +46,9 @@ def class_weights(weights: Any) -> Callable[..., Any]:
 
     Raises:
         TypeError, ValueError: if weights are not numbers, are negative or sum to zero, or if y is
-            not one of the labels above.
-        tf.errors.InvalidArgumentError: if an id is outside [0, K - 1], or a soft label is negative
-            or does not sum to one (multi-label targets, for instance). Compiled code cannot raise:
-            w~ is NaN there.
+            not one of the labels above. At run time, an `InvalidArgumentError` says that an id is
+            outside [0, K - 1], or that a soft label is negative or does not sum to one, as in
+            multi-label targets. Compiled code cannot raise: w~ is NaN there.
 
     Example:
         >>> x, y = tf.zeros([1, 4]), tf.constant([[0.5, 0.5]])
