@@ -111,6 +111,13 @@ def test_a_mix_in_a_compiled_step_draws_the_same(name):
             np.testing.assert_allclose(one, other, rtol=0, atol=2 * np.finfo("float32").eps)
 
 
+def test_ids_out_of_range_are_nan_in_a_compiled_step():
+    step = tf.function(lambda x, y: mixup(num_classes=6, seed=0)(x, y), jit_compile=True)
+    assert np.isfinite(step(X, IDS)[1]).all()
+    for wrong in (-1, 6):
+        assert np.isnan(step(X, np.where(IDS == 2, wrong, IDS))[1]).any()
+
+
 def test_a_compiled_step_without_a_seed_draws_anew():
     mix = mixup(1.0, num_classes=6)
     step = tf.function(lambda x, y: mix(x, y), jit_compile=True)

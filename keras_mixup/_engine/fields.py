@@ -390,3 +390,17 @@ def assert_allowed(ranges: Sequence[IdRange], fields: Sequence[Field]) -> None:
             " to ",
             ids.high,
         )
+
+
+def nan_where_not_allowed(
+    leaves: Sequence[Any], ranges: Sequence[IdRange], fields: Sequence[Field]
+) -> list[Any]:
+    """Replace labels of ids that are out of range by NaN.
+
+    In a step that a user compiles, nothing is asserted, and a one-hot row of zeros would be silent.
+    """
+    places = [k for k, field in enumerate(fields) if isinstance(field.convert, OneHot)]
+    checked = list(leaves)
+    for place, ids in zip(itertools.cycle(places), ranges):
+        checked[place] = tf.where(ids.allowed, checked[place], float("nan"))
+    return checked

@@ -18,6 +18,7 @@ from keras_mixup._engine.fields import (
     Weights,
     canonical,
     id_ranges,
+    nan_where_not_allowed,
     restored,
 )
 from keras_mixup._engine.methods import Method
@@ -42,8 +43,8 @@ def program(method: Method, fields: tuple[Field, ...]) -> Program:
             plan = _require_alike(batch, batch_partner, plan)
         plan = _require_one_size((batch, batch_partner), method, plan)
         plan = _require_plain(first, fields, plan)
-        mixed = method.mix(batch, batch_partner, plan)
-        return restored(mixed, first, fields), ranges
+        mixed = restored(method.mix(batch, batch_partner, plan), first, fields)
+        return nan_where_not_allowed(mixed, ranges, fields), ranges
 
     return mix
 
