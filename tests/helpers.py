@@ -1,15 +1,18 @@
 """What the tests share: the table of recipes, and data whose origin can be read off the result."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from keras_mixup import (
     Mix,
+    WithClean,
     blend,
     choose,
     cmixup,
@@ -24,6 +27,11 @@ from keras_mixup import (
     specmix,
 )
 from keras_mixup.analysis._classifier import softmax
+
+SLICES = tf.data.Dataset.from_tensor_slices
+INVALID = tf.errors.InvalidArgumentError
+USES = pytest.mark.parametrize("use", ["apply", "map"])
+EVERY_USE = pytest.mark.parametrize("use", ["apply", "map", "direct"])
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,16 @@ RECIPES = {
     ),
 }
 
+# Everything that copies pixels.
+CUTTING = {
+    "cutmix": cutmix,
+    "cutmix_minmax": cutmix_minmax,
+    "resizemix": resizemix,
+    "fmix": fmix,
+    "choose": lambda **k: choose(mixup(**k), cutmix(**k)),
+    "clean": lambda **k: WithClean(cutmix(**k)),
+}
+
 
 def provenance(count, height=4, width=5, dtype="float32"):
     """Example i is one-hot(i) along the channels in every pixel, and has label i.
@@ -130,6 +148,42 @@ def spec(*shape, dtype="float32"):
 def dataset_of(element):
     """A dataset with that element_spec, which is never iterated."""
     return tf.data.Dataset.from_generator(lambda: iter(()), output_signature=element)
+
+
+def unknown(signature, element):
+    """A dataset of one element, of which it knows no more than the signature says."""
+    return tf.data.Dataset.from_generator(lambda: iter([element]), output_signature=signature)
+
+
+def use_mix(use, mix, *element):
+    """The mixed dataset of one batch, or the mixed batch."""
+    if use == "direct":
+        return mix(*element)
+    return getattr(SLICES(element).batch(len(element[1])), use)(mix)
+
+
+def zeros(*shape, dtype="float32"):
+    return np.zeros(shape, dtype)
+
+
+def floats(*shape):
+    """Random numbers in [0, 1): the same for the same shape, in any order of the tests."""
+    return np.random.default_rng(shape).random(shape, dtype="float32")
+
+
+def numbered(*shape, dtype="float32"):
+    """Example i is the number i everywhere."""
+    return np.broadcast_to(np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1)), shape).astype(
+        dtype
+    )
+
+
+def origin(mix, element, plan):
+    """Where a mixed batch comes from the partner, read off numbered images, bool [B, ...]."""
+    x = numbered(*element[0].shape)
+    rest = np.zeros(len(x), "float32")
+    alone = dataclasses.replace(mix, num_classes=None)
+    return alone.apply_plan((x, rest), plan)[0].numpy() != x
 
 
 def differ(one, other):

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import head
+from helpers import (
+    INVALID,
+    SLICES,
+    head,
+    spec,
+    unknown,
+)
 
 from keras_mixup import (
     Plan,
@@ -16,13 +22,11 @@ from keras_mixup import (
 )
 from keras_mixup._boxes import FORMATS, from_corners, to_corners
 
-SLICES = tf.data.Dataset.from_tensor_slices
 
-
-def boxes_data():
+def boxes_data(**more):
     boxes = np.random.default_rng(0).random((4, 3, 4)).astype("float32")
     labels = np.array([[1, 2, -1], [3, -1, -1], [-1, -1, -1], [5, 6, 7]])
-    return np.zeros((4, 8, 9, 3), "float32"), {"boxes": boxes, "labels": labels}
+    return np.zeros((4, 8, 9, 3), "float32"), {"boxes": boxes, "labels": labels, **more}
 
 
 @pytest.mark.parametrize("label_dtype", ["int64", "float32"])
@@ -169,3 +173,59 @@ def test_the_format_of_boxes_does_not_change_what_is_cut(box_format):
     np.testing.assert_array_equal(ours["labels"], reference["labels"])
     found = by_keras(ours["boxes"], box_format, "xyxy")
     np.testing.assert_allclose(found[kept], reference["boxes"][kept], rtol=0, atol=4 * 2.0**-19)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool", "float16", "float32"])
+def test_integer_weights_of_boxes_are_not_truncated(dtype):
+    x, y = boxes_data()
+    y["weights"] = (y["labels"] != -1).astype(dtype)
+    mix = mixup(1.0)
+    plan = mix.draw_plan((x, y), (1, 2))
+    mixed = mix.apply_plan((x, y), plan)[1]
+    lam = plan.lam.numpy()[:, None]
+    real = (y["labels"] != -1).astype("float32")
+    expected = np.concatenate([lam * real, (1 - lam) * real[plan.partner.numpy()]], 1)
+    np.testing.assert_allclose(mixed["weights"], expected, atol=1e-3)
+    assert 0 < lam.min() < lam.max() < 1
+
+
+def test_weights_of_padding_count_nothing():
+    x, y = boxes_data(weights=np.ones((4, 3), "float32"))
+    mixed = mixup(1.0)(x, y)[1]
+    assert np.all((mixed["weights"].numpy() > 0) == (mixed["labels"].numpy() != -1))
+    assert np.sum(mixed["weights"] > 0) == 2 * 6
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 2), (4, 3, 1)])
+def test_weights_of_boxes_of_another_shape(shape):
+    x, y = boxes_data(weights=np.ones(shape, "float32"))
+    with pytest.raises(ValueError, match=r"weights.*Received: "):
+        SLICES((x, y)).batch(4).apply(mixup())
+    with pytest.raises(ValueError, match=r"weights.*Received: "):
+        mixup()(x, y)
+
+
+def test_another_number_of_labels_than_boxes():
+    x, y = boxes_data()
+    y["labels"] = y["labels"][:, :2]
+    with pytest.raises(ValueError, match=r"agree in the number of boxes.*Received: "):
+        SLICES((x, y)).batch(4).apply(mixup())
+    signature = (
+        spec(None, 8, 9, 3),
+        {"boxes": spec(None, None, 4), "labels": spec(None, None, dtype="int64")},
+    )
+    for labels in (y["labels"], y["labels"][:, :1]):
+        dataset = unknown(signature, (x, {**y, "labels": labels}))
+        with pytest.raises(INVALID, match="number of boxes"):
+            head(dataset.apply(mixup()))
+
+
+def test_integer_boxes_that_are_cut_are_not_rounded():
+    x, y = boxes_data()
+    y["boxes"] = np.array([[[4, 4, 3, 5]] * 3] * 4)
+    mix = cutmix(bounding_box_format="center_xywh")
+    plan = mix.draw_plan((x, y), (1, 2))
+    wide = {**y, "boxes": y["boxes"].astype("float32")}
+    np.testing.assert_array_equal(
+        mix.apply_plan((x, y), plan)[1]["boxes"], mix.apply_plan((x, wide), plan)[1]["boxes"]
+    )

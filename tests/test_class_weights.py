@@ -5,10 +5,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import (
+    SLICES,
+)
 
 from keras_mixup import class_weights, mixup
 
-SLICES = tf.data.Dataset.from_tensor_slices
 B, T, K = 6, 3, 4
 C = np.array([0.5, 2.0, 7.0, 1.25])
 REFUSED = tf.errors.InvalidArgumentError

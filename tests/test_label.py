@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import arrays, provenance, provenance_dataset
+from helpers import (
+    SLICES,
+    arrays,
+    dataset_of,
+    floats,
+    provenance,
+    provenance_dataset,
+    spec,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +23,6 @@ from keras_mixup import (
     mixup,
     remix,
 )
-
-SLICES = tf.data.Dataset.from_tensor_slices
 
 
 def remix_by_hand(lam, n_i, n_j, kappa, tau):
@@ -103,3 +109,55 @@ def test_remix_refuses_what_it_cannot_weigh(make, y):
 def test_bad_remix_arguments(arguments):
     with pytest.raises(ValueError, match="Received: "):
         label.Remix(*arguments)
+
+
+# ---------------------------------------------------------------- remix in a mix
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_remix_with_large_counts_and_labels_of_any_precision(dtype):
+    counts, kappa, tau = [3_000_000, 90_000, 65_504, 40], 3.0, 0.5
+    ids = np.repeat(np.arange(4), 3)
+    y = tf.cast(np.eye(4)[ids], dtype)
+    x = floats(12, 2)
+    mix = remix(counts, kappa=kappa, tau=tau)
+    plan = mix.draw_plan((x, y), (1, 2))
+    mixed = tf.cast(mix.apply_plan((x, y), plan)[1], "float32").numpy()
+    expected = np.zeros((12, 4))
+    for i, (j, lam) in enumerate(zip(plan.partner.numpy(), plan.lam.numpy())):
+        ratio = counts[ids[i]] / counts[ids[j]]
+        share = lam
+        if ratio >= kappa and lam < tau:
+            share = 0
+        elif ratio <= 1 / kappa and 1 - lam < tau:
+            share = 1
+        expected[i, ids[i]] += share
+        expected[i, ids[j]] += 1 - share
+    np.testing.assert_allclose(mixed, expected, atol=1e-2 if dtype == "bfloat16" else 1e-3)
+
+
+@pytest.mark.parametrize("use", ["apply", "map"])
+@pytest.mark.parametrize(
+    "y",
+    [
+        floats(4),  # numbers: the batch is no class
+        floats(4, 1),
+        floats(4, 6, 4),
+        np.zeros((4, 4, 4), "float32"),
+    ],
+    ids=["[B]", "[B, 1]", "[B, T, K]", "[B, K, K]"],
+)
+def test_remix_needs_soft_labels(y, use):
+    for batched in (SLICES((floats(4, 2), y)).batch(4, drop_remainder=True),):
+        with pytest.raises(ValueError, match=r"\[B, K\].*Received: "):
+            getattr(batched, use)(remix([9, 5, 3, 1]))
+
+
+def test_remix_of_ids_of_steps():
+    with pytest.raises(ValueError, match=r"\[B, K\].*Received: "):
+        dataset_of((spec(4, 2), spec(4, 6, dtype="int64"))).apply(remix([9, 5, 3], num_classes=3))
+
+
+def test_remix_of_several_outputs():
+    with pytest.raises(ValueError, match=r"one output.*Received: "):
+        dataset_of((spec(4, 6), (spec(4, 3), spec(4, 3)))).apply(remix([1, 2, 3]))

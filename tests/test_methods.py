@@ -6,7 +6,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import RECIPES, assert_equal, head, provenance
+from helpers import (
+    RECIPES,
+    SLICES,
+    assert_equal,
+    head,
+    provenance,
+)
 
 from keras_mixup import (
     ChoicePlan,
@@ -23,7 +29,6 @@ from keras_mixup import (
     pairing,
 )
 
-SLICES = tf.data.Dataset.from_tensor_slices
 RNG = np.random.default_rng(0)
 # Products, a sum and a quotient of float32 numbers that are relative to their result.
 ROUNDING = 8 * np.finfo("float32").eps

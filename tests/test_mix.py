@@ -5,7 +5,11 @@ import gc
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import assert_equal, head
+from helpers import (
+    SLICES,
+    assert_equal,
+    head,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +28,6 @@ from keras_mixup import (
     shuffled_pairs,
 )
 
-SLICES = tf.data.Dataset.from_tensor_slices
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
 IDS = np.array([0, 1, 2, 0, 1, 2, 1])
 

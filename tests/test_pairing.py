@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
-from helpers import FALSE_ALARM, arrays, assert_equal, head
+from helpers import (
+    FALSE_ALARM,
+    SLICES,
+    arrays,
+    assert_equal,
+    head,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +23,6 @@ from keras_mixup import (
 )
 from keras_mixup.pairing import Cyclic, Rotation
 
-SLICES = tf.data.Dataset.from_tensor_slices
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
 IDS = np.array([0, 1, 2, 0, 1, 2, 1])
 

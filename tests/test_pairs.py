@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import arrays, assert_equal, differ, head
+from helpers import (
+    arrays,
+    assert_equal,
+    differ,
+    head,
+)
 
 from keras_mixup import (
     mixup,
@@ -11,8 +16,6 @@ from keras_mixup import (
     neighbor_pairs,
     shuffled_pairs,
 )
-
-SLICES = tf.data.Dataset.from_tensor_slices
 
 
 def test_shuffled_pairs_are_two_different_orders_of_everything():

@@ -4,12 +4,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import RECIPES, arrays, assert_equal, provenance
+from helpers import (
+    RECIPES,
+    SLICES,
+    arrays,
+    assert_equal,
+    provenance,
+)
 
 from keras_mixup import cutmix, metrics, mixup
 from keras_mixup.pairing import Cyclic, Rotation
 
-SLICES = tf.data.Dataset.from_tensor_slices
 X, IDS = provenance(6)
 
 

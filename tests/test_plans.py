@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import assert_equal
+from helpers import INVALID, assert_equal
 
 from keras_mixup import ChoicePlan, InModelPlan, Plan, choose, cutmix, in_model, mixup
 
 X, Y = np.float32([[0, 0], [8, 8]]), np.float32([[0], [1]])
-INVALID = tf.errors.InvalidArgumentError
 CALLS = pytest.mark.parametrize("call", ["eager", "graph"])
 
 

@@ -4,47 +4,35 @@ import re
 from collections import namedtuple
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import dataset_of, head, spec
+from helpers import (
+    CUTTING,
+    EVERY_USE,
+    SLICES,
+    dataset_of,
+    floats,
+    head,
+    numbered,
+    origin,
+    spec,
+    use_mix,
+    zeros,
+)
 
 from keras_mixup import (
     Mix,
-    WithClean,
     blend,
     choose,
     cutmix,
-    cutmix_minmax,
-    fmix,
+    label,
     mixup,
     resizemix,
-    specmix,
 )
 from keras_mixup._engine.rules import RULES
 
-SLICES = tf.data.Dataset.from_tensor_slices
-USES = pytest.mark.parametrize("use", ["apply", "map", "direct"])
-CUTTING = {
-    "cutmix": cutmix,
-    "cutmix_minmax": cutmix_minmax,
-    "resizemix": resizemix,
-    "fmix": fmix,
-    "choose": lambda **k: choose(mixup(**k), cutmix(**k)),
-    "clean": lambda **k: WithClean(cutmix(**k)),
-}
 IMAGES = (2, 4, 6, 1)
-
-
-def zeros(*shape, dtype="float32"):
-    return np.zeros(shape, dtype)
-
-
-def use_mix(use, mix, *element):
-    if use == "direct":
-        return mix(*element)
-    return getattr(SLICES(element).batch(len(element[1])), use)(mix)
 
 
 def test_the_handbook_has_the_table_of_rules():
@@ -69,7 +57,7 @@ DISGUISED = {
 }
 
 
-@USES
+@EVERY_USE
 @pytest.mark.parametrize("name", DISGUISED)
 def test_values_of_pixels_in_another_shape_are_refused(name, use):
     y, arguments = DISGUISED[name]
@@ -92,12 +80,6 @@ def test_values_of_pixels_in_another_shape_are_refused(name, use):
 def test_other_flattened_targets(x, y, data_format):
     with pytest.raises(ValueError, match=r"height and width of the inputs.*Received: "):
         cutmix(data_format=data_format)(zeros(*x), zeros(*y))
-
-
-def test_flattened_cells_of_a_spectrogram():
-    with pytest.raises(ValueError, match=r"number of times and of frequencies.*Received: "):
-        specmix()(zeros(2, 7, 5), zeros(2, 35))
-    specmix()(zeros(2, 7, 5), zeros(2, 7))
 
 
 @pytest.mark.parametrize("shape", [(2, 24), (2, 2, 3), (2, 24, 1)])
@@ -155,7 +137,7 @@ UNKNOWN_BOXES = {
 }
 
 
-@USES
+@EVERY_USE
 @pytest.mark.parametrize("name", UNKNOWN_BOXES)
 @pytest.mark.parametrize("box_format", [None, "xyxy"])
 def test_boxes_under_other_names_are_refused(name, use, box_format):
@@ -167,7 +149,7 @@ def test_boxes_under_other_names_are_refused(name, use, box_format):
         use_mix(use, mixup(num_classes=3), {"image": x, "boxes": BOXES}, zeros(2))
 
 
-@USES
+@EVERY_USE
 @pytest.mark.parametrize(
     "y",
     [zeros(2, 5, 6), (BOXES, IDS.astype("float32")), zeros(2), {"age": zeros(2)}],
@@ -196,40 +178,6 @@ def test_boxes_in_keep_are_left_alone():
 
 
 # ---------------------------------------------------------------- the layout of images
-
-
-@pytest.fixture
-def channels_first():
-    keras.config.set_image_data_format("channels_first")
-    yield
-    keras.config.set_image_data_format("channels_last")
-
-
-@USES
-@pytest.mark.parametrize("make", CUTTING.values(), ids=CUTTING)
-def test_images_that_look_like_the_other_layout(make, use):
-    y = zeros(2, 3)
-    for shape in ((2, 3, 8, 8), (2, 1, 28, 28), (2, 4, 32, 32), (2, 3, 5, 8, 8), (2, 5, 3, 8, 8)):
-        with pytest.raises(ValueError, match=r"look like data_format=.channels_first.*Received: "):
-            use_mix(use, make(seed=0), zeros(*shape), y)
-    use_mix(use, make(seed=0, data_format="channels_last"), zeros(2, 3, 8, 8), y)
-    use_mix(use, make(seed=0, data_format="channels_first"), zeros(2, 3, 8, 8), y)
-    for shape in ((2, 8, 8, 3), (2, 3, 3, 3), (2, 8, 8, 64), (2, 4, 5, 5), (2, 3, 8, 3)):
-        use_mix(use, make(seed=0), zeros(*shape), y)
-
-
-def test_the_data_format_is_that_of_keras(channels_first):
-    x = np.random.default_rng(0).random((4, 3, 8, 9), dtype="float32")
-    mix = cutmix(seed=0)
-    plan = mix.draw_plan((x, zeros(4)), (1, 2))
-    explicit = cutmix(seed=0, data_format="channels_first")
-    expected = explicit.apply_plan((x, zeros(4)), plan)[0]
-    np.testing.assert_array_equal(mix.apply_plan((x, zeros(4)), plan)[0], expected)
-    with pytest.raises(ValueError, match=r"look like data_format=.channels_last"):
-        cutmix()(zeros(2, 8, 8, 3), zeros(2))
-    specmix()(zeros(2, 8, 8), zeros(2))
-    mask = zeros(4, 8, 9, dtype="int32")
-    assert mixup(num_classes=5)(x, mask)[1].shape == (4, 5, 8, 9)
 
 
 # ---------------------------------------------------------------- dtypes
@@ -296,45 +244,84 @@ def test_labels_that_are_images_are_floats_whatever_the_dtype_of_the_inputs(make
 # ---------------------------------------------------------------- blends of one's own
 
 
-def test_a_blend_with_a_grid_of_its_own_needs_no_change_of_the_engine():
-    """Rows alone, [B, R, F]: masks [B, R] are cut with them."""
+# ---------------------------------------------------------------- labels beside inputs that are cut
 
-    class Rows(blend.Spectrograms):
-        noun = "table"
-        sizes = "number of rows"
-        canonical = slice(-2, -1)
-        rule = "Tables must be [B, R, F]."
 
-        def takes(self, rank):
-            return rank == 3
+@pytest.mark.parametrize("name", ["cutmix", "cutmix_minmax", "resizemix", "fmix"])
+def test_keypoints_are_mixed_by_the_share_and_masks_are_cut(name):
+    mix = CUTTING[name]()
+    x, keypoints, mask = floats(4, 6, 5, 3), floats(4, 5, 2), numbered(4, 6, 5)
+    y = {"keypoints": keypoints, "mask": mask}
+    plan = mix.draw_plan((x, y), (3, 4))
+    mixed = mix.apply_plan((x, y), plan)[1]
+    copied = origin(mix, (x, y), plan)[..., 0]
+    share = 1 - copied.reshape(4, -1).mean(1)[:, None, None]
+    partner = plan.partner.numpy()
+    expected = share * keypoints + (1 - share) * keypoints[partner]
+    np.testing.assert_allclose(mixed["keypoints"], expected, atol=1e-5)
+    if name != "resizemix":
+        np.testing.assert_array_equal(mixed["mask"], np.where(copied, partner[:, None, None], mask))
 
-        def places(self, shape, axis):
-            return shape[:2]
 
-        def size(self, shape):
-            return shape[1:2]
+def test_a_label_part_for_masks_that_are_cut():
+    mix = Mix(blend=blend.Box(), label=label.Dominant())
+    with pytest.raises(ValueError, match=r"share of the pixels.*Received: "):
+        dataset_of((spec(4, 6, 5, 3), spec(4, 6, 5, 3))).apply(mix)
 
-        def lacks_last(self, rank):
-            return False
 
-        def check_label(self, name, shape):
-            pass
+# ---------------------------------------------------------------- images as targets
 
-    class FirstRow(blend.Blend):
-        grid = Rows
 
-        def __call__(self, x, x_partner, lam, seed):
-            mixed = [tf.concat([b[:, :1], a[:, 1:]], axis=1) for a, b in zip(x, x_partner)]
-            return mixed, tf.fill(tf.shape(lam), 1 - 1 / x[0].shape[1])
+@pytest.mark.parametrize("recipe", [mixup, cutmix, lambda **k: choose(mixup(**k), cutmix(**k))])
+@pytest.mark.parametrize("shape", [(4, 6, 5, 1), (4, 6, 5), (4, 6, 5, None), (4, 12, 10, 1)])
+def test_uint8_that_could_be_a_mask_is_not_mixed_as_an_image(recipe, shape):
+    with pytest.raises(ValueError, match=r"num_classes.*Received: "):
+        dataset_of((spec(4, 6, 5, 3), spec(*shape, dtype="uint8"))).apply(recipe())
 
-    x, ids = (
-        np.random.default_rng(0).random((4, 5, 2), dtype="float32"),
-        np.arange(20).reshape(4, 5),
-    )
-    mix = Mix(blend=FirstRow(), num_classes=20, seed=0)
-    partner = mix.draw_plan((x, ids), (1, 2)).partner.numpy()
-    mixed = mix.apply_plan((x, ids), mix.draw_plan((x, ids), (1, 2)))
-    np.testing.assert_array_equal(np.argmax(mixed[1], -1)[:, 0], ids[partner, 0])
-    np.testing.assert_array_equal(np.argmax(mixed[1], -1)[:, 1:], ids[:, 1:])
-    with pytest.raises(ValueError, match=r"Tables must be \[B, R, F\]"):
-        mix(zeros(4, 5), zeros(4))
+
+def test_a_uint8_mask_of_a_video_is_not_mixed_as_an_image():
+    with pytest.raises(ValueError, match="num_classes"):
+        dataset_of((spec(4, 2, 6, 5, 3), spec(4, 2, 6, 5, dtype="uint8"))).apply(mixup())
+
+
+# ---------------------------------------------------------------- dtypes and ranks
+
+
+@pytest.mark.parametrize("shape", [(7, 13), (7,), (7, 11, 2), (7, 2, 4, 5, 3)])
+def test_any_rank_of_input(shape):
+    x = np.random.default_rng(0).random(shape).astype("float32")
+    ids = np.array([0, 1, 2, 0, 1, 2, 1])
+    assert head(SLICES((x, ids)).batch(7).apply(mixup(num_classes=3)))[0].shape == shape
+
+
+@pytest.mark.parametrize("recipe", [mixup, cutmix])
+def test_uint16_does_not_fit_in_float16(recipe):
+    """65,535 would be inf."""
+    x, y = np.full((4, 5, 5, 3), 65535, "uint16"), np.zeros((4, 2), "float32")
+    with pytest.raises(ValueError, match="Choose an output dtype"):
+        recipe(dtype="float16")(x, y)
+    assert np.isfinite(recipe(dtype="float32")(x, y)[0]).all()
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "string"])
+def test_sample_weights_that_are_no_numbers(dtype):
+    two = {"a": spec(4, 3), "b": spec(4, 3)}
+    nested = {"a": spec(4), "b": spec(4, dtype=dtype)}
+    for y, weight in ((two, spec(4, dtype=dtype)), (two, nested)):
+        with pytest.raises(ValueError, match=r"weights must be numbers.*Received: "):
+            dataset_of((spec(4, 2), y, weight)).apply(mixup())
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        {"boxes": spec(4, 3, 4), "labels": spec(4, 3), "area": spec(4, 3)},
+        {"boxes": spec(4, 3, 5), "classes": spec(4, 3)},
+        {"boxes": spec(4, None, None), "labels": spec(4, None)},
+    ],
+    ids=["more entries", "rotated", "unknown"],
+)
+def test_boxes_in_another_form_are_not_mixed_as_numbers(y):
+    for whole in (y, {"objects": y, "age": spec(4)}, (spec(4), y)):
+        with pytest.raises(ValueError, match=r"Bounding boxes must be.*Received: "):
+            dataset_of((spec(4, 8, 9, 3), whole)).apply(mixup())

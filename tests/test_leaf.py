@@ -1,0 +1,169 @@
+"""An element as a list of leaves: their names, and the way back to the structure."""
+
+from collections import OrderedDict, defaultdict, namedtuple
+from types import MappingProxyType
+
+import pytest
+import tensorflow as tf
+from helpers import spec, zeros
+
+from keras_mixup._engine.leaf import (
+    fill,
+    flatten,
+    inside,
+    is_boxes,
+    is_none,
+    like,
+    names,
+    tensors,
+    walk,
+)
+
+Pair = namedtuple("Pair", ["second", "first"])
+BOXES = {"labels": tf.zeros([2, 3]), "boxes": tf.zeros([2, 3, 4])}
+
+
+def with_default(**items):
+    return defaultdict(lambda: "nothing", items)
+
+
+# A structure whose leaves are the numbers of the order in which they are walked, and their paths.
+STRUCTURES = {
+    "a leaf": (0, [""]),
+    "a tuple": ((0, 1), ["0", "1"]),
+    "a list": ([0, 1], ["0", "1"]),
+    "a dictionary": ({"b": 1, "a": 0}, ["a", "b"]),
+    "numbers as names": ({2: 1, 1: 0}, ["1", "2"]),
+    "an ordered dictionary": (OrderedDict([("b", 1), ("a", 0)]), ["a", "b"]),
+    "a dictionary with a default": (with_default(b=1, a=0), ["a", "b"]),
+    "a namedtuple": (Pair(second=0, first=1), ["second", "first"]),
+    "nested": (
+        {"b": [3, (4,)], "a": Pair({"y": 1, "x": 0}, 2)},
+        ["a/second/x", "a/second/y", "a/first", "b/0", "b/1/0"],
+    ),
+    "empty": ({"a": (), "b": 0}, ["b"]),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_way_there_and_back(name):
+    structure, paths = STRUCTURES[name]
+    walked = list(walk(structure))
+    assert [path for path, _ in walked] == paths
+    assert [leaf for _, leaf in walked] == tf.nest.flatten(structure)
+    again = fill(structure, (leaf for _, leaf in walked))
+    assert again == structure
+    tf.nest.assert_same_structure(again, structure)
+    other = fill(structure, (f"new {path}" for path, _ in walked))
+    assert list(walk(other)) == [(path, f"new {path}") for path in paths]
+
+
+def test_the_type_and_the_order_of_names_stay():
+    ordered = OrderedDict([("b", 1), ("a", 0)])
+    again = fill(ordered, iter(["a", "b"]))
+    assert type(again) is OrderedDict
+    assert list(again.items()) == [("b", "b"), ("a", "a")]
+    default = fill(with_default(b=1, a=0), iter(["a", "b"]))
+    assert type(default) is defaultdict
+    assert default["c"] == "nothing"
+    assert list(fill({"b": 1, "a": 0}, iter("ab"))) == ["b", "a"]
+    assert fill(Pair(0, 1), iter("xy")) == Pair("x", "y")
+    assert type(fill(Pair(0, 1), iter("xy"))) is Pair
+
+
+def test_boxes_are_one_leaf_and_come_back_as_what_they_were():
+    y = {"scene": 0, "found": OrderedDict(BOXES), "more": [BOXES]}
+    assert [path for path, _ in walk(y)] == ["found", "more/0", "scene"]
+    again = fill(y, iter([{"new": 1}, {"new": 2}, 3]))
+    assert again == {"scene": 3, "found": {"new": 1}, "more": [{"new": 2}]}
+
+
+@pytest.mark.parametrize("example", [(1, 2), [1, 2], Pair(1, 2)])
+def test_like_converts_a_sequence(example):
+    assert type(like(example, iter("ab"))) is type(example)
+    assert list(like(example, iter("ab"))) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (BOXES, True),
+        (OrderedDict(BOXES), True),
+        (MappingProxyType(BOXES), True),
+        ({**BOXES, "weights": tf.zeros([2, 3])}, True),
+        ({"boxes": tf.zeros([2, 3, 4]), "classes": tf.zeros([2, 3])}, True),
+        ({"boxes": spec(None, None, 4), "labels": spec(None, None)}, True),
+        ({"boxes": tf.TensorSpec(None), "labels": spec(None, None)}, False),
+        ({"boxes": tf.zeros([2, 3, 4])}, False),
+        ({"boxes": tf.zeros([2, 3, 4]), "labels": 0, "classes": 0}, False),
+        ({**BOXES, "area": tf.zeros([2, 3])}, False),
+        ({"boxes": tf.zeros([2, 4]), "labels": tf.zeros([2])}, False),
+        ({"boxes": tf.zeros([2, 3, 5]), "labels": tf.zeros([2, 3])}, False),
+        ({"boxes": 0, "labels": 0}, False),
+        (tf.zeros([2, 3, 4]), False),
+        ((tf.zeros([2, 3, 4]), tf.zeros([2, 3])), False),
+    ],
+)
+def test_what_boxes_are(value, expected):
+    assert is_boxes(value) is expected
+
+
+def test_an_element_becomes_leaves_in_the_order_of_nest():
+    element = ({"b": spec(4, 2), "a": spec(4, 1)}, spec(4), {"w": None})
+    leaves = flatten(element)
+    assert [leaf.name for leaf in leaves] == ["x/a", "x/b", "y", "sample_weight/w"]
+    assert [leaf.part for leaf in leaves] == ["x", "x", "y", "sample_weight"]
+    assert [leaf.spec for leaf in leaves] == tf.nest.flatten(element)
+    assert not any(leaf.kept or leaf.declared for leaf in leaves)
+    assert [leaf.name for leaf in flatten(element[:2])] == ["x/a", "x/b", "y"]
+
+
+def test_none_in_a_dataset_is_none():
+    dataset = tf.data.Dataset.from_tensors((zeros(2), zeros(2), None))
+    assert flatten(dataset.element_spec)[2].spec is None
+    assert is_none(None)
+    assert is_none(dataset.element_spec[2])
+    assert not is_none(dataset.element_spec[1])
+    assert not is_none(0)
+
+
+def test_the_tensors_of_leaves_are_those_of_boxes_too():
+    found = tensors(flatten((tf.zeros([2, 1]), BOXES, None)))
+    assert [tensor.shape.as_list() for tensor in found] == [[2, 1], [2, 3, 4], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("path", "whole", "expected"),
+    [
+        ("a", "a", True),
+        ("a/b", "a", True),
+        ("a", "a/b", False),
+        ("ab", "a", False),
+        ("b/a", "a", False),
+        ("a", "", True),
+        ("", "", True),
+        ("", "a", False),
+    ],
+)
+def test_a_path_lies_inside_another(path, whole, expected):
+    assert inside(path, whole) is expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "part", "path", "expected"),
+    [
+        ("id", "x", "id", True),
+        ("x/id", "x", "id", True),
+        ("y/id", "x", "id", False),
+        ("meta", "y", "meta/id", True),
+        ("y/meta", "y", "meta/id", True),
+        ("meta/id", "y", "meta/id", True),
+        ("id", "y", "meta/id", False),
+        ("x", "x", "id", True),  # all of x
+        ("i", "x", "id", False),
+        ("x", "x", "", False),  # a single tensor has no name
+        ("", "x", "", False),
+    ],
+)
+def test_the_entries_of_keep(entry, part, path, expected):
+    assert names(entry, part, path) is expected
