@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_mixup import (
-    WithClean,
-    choose,
-    cutmix,
-    mixup,
-    regmixup,
-)
+from keras_mixup import WithClean, choose, cutmix, in_model, mixup, regmixup
 
 
 @pytest.mark.parametrize(
@@ -53,3 +47,28 @@ def test_weights_are_a_sequence(weights):
         TypeError, match=r"must be a non-empty sequence of numbers.*Received: weights="
     ):
         choose(mixup(), None, weights=weights)
+
+
+def test_the_seed_of_a_choice_is_its_own_or_comes_from_all_members():
+    one, other = mixup(seed=1), cutmix(seed=2)
+    assert choose(one, other, seed=5).seed == 5
+    assert choose(one, None, other).seed == choose(one, other).seed
+    seeds = [choose(mixup(seed=a), cutmix(seed=b)).seed for a, b in ((1, 2), (2, 1), (1, 3))]
+    assert len(set(seeds)) == 3
+    assert choose(mixup(seed=-1), cutmix(seed=2**63 - 1)).seed is not None
+    assert WithClean(one).seed == in_model(one).seed == 1
+
+
+def test_the_data_of_a_choice_are_what_some_member_says():
+    mix = choose(
+        mixup(num_classes=3, keep=("id",)),
+        cutmix(keep=("id",), data_format="channels_first"),
+        cutmix(bounding_box_format="xyxy"),
+        None,
+    )
+    found = mix.num_classes, mix.keep, mix.data_format, mix.bounding_box_format
+    assert found == (3, ("id",), "channels_first", "xyxy")
+    for wrap in (WithClean, in_model):
+        assert wrap(mixup(num_classes=3, keep=("id",))).keep == ("id",)
+    with pytest.raises(ValueError, match=r"agree on `data_format`.*Received: data_format="):
+        choose(cutmix(data_format="channels_last"), cutmix(data_format="channels_first"))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from helpers import arrays, assert_equal, differ, provenance
 
 from keras_mixup import choose, cutmix, mixup, specmix
-from keras_mixup._engine.tensors import fingerprint
+from keras_mixup._engine.tensors import as_tensors, fingerprint
 
 X, IDS = provenance(6)
 
@@ -54,6 +54,36 @@ def test_one_tuple_is_told_to_be_two_arguments():
     mix = mixup(num_classes=6)
     with pytest.raises(ValueError, match=r"mix\(\*element\)"):
         dataset.map(lambda *element: mix(element))
+
+
+def shapes(element):
+    """The structure, with a shape in place of every tensor."""
+    return tf.nest.map_structure(
+        lambda leaf: tuple(leaf.shape) if tf.is_tensor(leaf) else leaf, as_tensors(element)
+    )
+
+
+def test_lists_of_numbers_are_arrays_and_other_lists_are_structure():
+    x = np.zeros((2, 3))
+    assert shapes(([1, 2], [[1.0, 2.0], [3.0, 4.0]])) == ((2,), (2, 2))
+    assert shapes(([x, x], (1, 2))) == ([(2, 3), (2, 3)], ((), ()))
+    assert shapes(({"a": ["b", "c"], "d": [x]}, 1.0)) == ({"a": (2,), "d": [(2, 3)]}, ())
+    assert shapes(([[1, 2], x], None)) == ([(2,), (2, 3)], None)
+    assert shapes(([], [()])) == ([], [()])
+
+
+def test_tensors_stay_and_variables_are_read():
+    tensor, ragged = tf.zeros([2]), tf.ragged.constant([[1], [2, 3]])
+    one, other, read = as_tensors((tensor, ragged, tf.Variable([1.0])))
+    assert one is tensor
+    assert other is ragged  # refused later, with its place
+    assert isinstance(read, tf.Tensor)
+
+
+@pytest.mark.parametrize("value", [[[1, 2], [3]], object()])
+def test_what_is_no_array_is_refused(value):
+    with pytest.raises(TypeError, match=r"tensors, NumPy arrays or lists.*Received: value="):
+        as_tensors((np.zeros(2), value))
 
 
 # ---------------------------------------------------------------- the fingerprint
