@@ -196,6 +196,20 @@ def test_weights_of_padding_count_nothing():
     assert np.sum(mixed["weights"] > 0) == 2 * 6
 
 
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_one_hot_labels_of_boxes_are_padded_with_zeros(name):
+    """The same as ids, of which -1 is padding."""
+    x, y = boxes_data()
+    one_hot = np.eye(8, dtype="float32")[y["labels"]] * (y["labels"] != -1)[..., np.newaxis]
+    mix = {"mixup": mixup(1.0), "cutmix": cutmix(bounding_box_format="rel_xywh")}[name]
+    plan = mix.draw_plan((x, y), (1, 2))
+    expected = mix.apply_plan((x, y), plan)[1]
+    found = mix.apply_plan((x, {**y, "labels": one_hot}), plan)[1]
+    np.testing.assert_array_equal(found["weights"], expected["weights"])
+    np.testing.assert_array_equal(found["boxes"], expected["boxes"])
+    np.testing.assert_array_equal(found["labels"], tf.one_hot(expected["labels"], 8))
+
+
 @pytest.mark.parametrize("shape", [(4,), (4, 2), (4, 3, 1)])
 def test_weights_of_boxes_of_another_shape(shape):
     x, y = boxes_data(weights=np.ones(shape, "float32"))

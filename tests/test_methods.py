@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import (
+    INVALID,
     RECIPES,
     SLICES,
     assert_equal,
@@ -323,3 +324,16 @@ def test_what_a_function_returns_as_a_label_is_checked(wrong, use):
     element = np.zeros((4, 2), "float32"), np.array([0, 1, 2, 0])
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="Received: "):
         mix(*element) if use == "direct" else head(getattr(SLICES(element).batch(4), use)(mix))
+
+
+@pytest.mark.parametrize("num_classes", [None, 3, {"a": 3}])
+def test_a_function_returns_soft_labels_if_y_has_classes_and_any_numbers_if_not(num_classes):
+    y = np.eye(3, dtype="float32")
+    y = {"a": y} if isinstance(num_classes, dict) else y
+    mix = Mix(label=lambda share, y, y_partner: 2.7 * y, num_classes=num_classes)
+    x, plan = np.zeros((3, 1), "float32"), Plan([1, 2, 0], [0.5] * 3)
+    if num_classes is None:
+        np.testing.assert_array_equal(mix.apply_plan((x, y), plan)[1], np.float32(2.7) * y)
+        return
+    with pytest.raises(INVALID, match=r"soft labels in \[0, 1\].*Received: y_mixed from"):
+        mix.apply_plan((x, y), plan)
