@@ -428,3 +428,15 @@ def test_the_ranks_of_each_grid(grid, ranks):
             continue
         with pytest.raises(ValueError, match=r"must be \[B, .*Received: shape="):
             grid.check("x", shape)
+
+
+@pytest.mark.parametrize(("grid", "shape"), [(LAST, (0, 6, 5, 3)), (CELLS, (0, 7, 5))])
+def test_a_batch_without_images_is_no_batch_of_empty_images(grid, shape):
+    grid.check("x", tf.TensorShape(shape))
+    mix = cutmix(num_classes=3) if grid == LAST else specmix(num_classes=3)
+    assert mix(zeros(*shape), zeros(0, dtype="int32"))[0].shape == shape
+    for axis in (1, 2):
+        empty = [4, *shape[1:]]
+        empty[axis] = 0
+        with pytest.raises(ValueError, match=r"must have (pixels|cells).*Received: input='x'"):
+            grid.check("x", tf.TensorShape(empty))

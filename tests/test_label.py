@@ -59,6 +59,23 @@ def test_remix_is_its_closed_form(counts, kappa, tau, seed):
     np.testing.assert_allclose(y_mixed[~close_call], by_hand[~close_call], rtol=0, atol=2 * eps)
 
 
+@pytest.mark.parametrize(
+    ("counts", "kappa", "lam", "expected"),
+    [
+        ([3, 1], 3, 0.4, 0),  # n_i / n_j = kappa
+        ([3, 1], 3, 0.5, 0.5),  # share = tau
+        ([3, 1], 3.01, 0.4, 0.4),
+        ([1, 4], 4, 0.6, 1),  # n_i / n_j = 1 / kappa
+        ([1, 4], 4, 0.5, 0.5),  # 1 - share = tau
+        ([1, 4], 4.01, 0.6, 0.6),
+    ],
+)
+def test_remix_at_its_bounds(counts, kappa, lam, expected):
+    y = tf.one_hot([0, 1], 2)
+    mixed = label.Remix(counts, kappa)(tf.constant([lam]), y[:1], y[1:])
+    np.testing.assert_array_equal(mixed[0, 0], np.float32(expected))
+
+
 def test_remix_mixes_inputs_and_weights_plainly():
     x, y = provenance(3)
     plan = Plan(tf.constant([1, 0, 2]), tf.constant([0.4, 0.4, 0.4]), tf.zeros([3, 8], tf.int32))

@@ -1,5 +1,6 @@
 """What a method does with labels and sample weights: how much of a label counts."""
 
+import dataclasses
 import itertools
 
 import keras
@@ -337,3 +338,18 @@ def test_a_function_returns_soft_labels_if_y_has_classes_and_any_numbers_if_not(
         return
     with pytest.raises(INVALID, match=r"soft labels in \[0, 1\].*Received: y_mixed from"):
         mix.apply_plan((x, y), plan)
+
+
+@pytest.mark.parametrize("make", [mixup, cutmix, lambda **k: choose(mixup(**k), cutmix(**k))])
+def test_an_example_that_is_its_own_partner_has_a_lam_of_one(make):
+    """It remains as it is, bit for bit; lam x + (1 - lam) x is rounded."""
+
+    def some_alone(batch_size, y, seed):
+        return tf.constant([0, 2, 1, 3])
+
+    x, ids = RNG.random((4, 3, 5, 1), dtype="float32"), np.arange(4)
+    mix = dataclasses.replace(mixup(1.0), pairing=some_alone)
+    np.testing.assert_array_equal(mix.draw_plan((x, ids / 4), (1, 2)).lam == 1, [1, 0, 0, 1])
+    for one in (make(num_classes=4, seed=0), make(num_classes=4)):
+        x_mixed, y_mixed = one(x[:1], ids[:1])
+        assert_equal([x_mixed.numpy(), y_mixed.numpy()], [x[:1], np.eye(4, dtype="float32")[:1]])
