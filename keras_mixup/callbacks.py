@@ -16,8 +16,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
-from keras.src.random import seed_generator
 
 from keras_mixup import _arguments
 
@@ -357,7 +355,7 @@ def _restore(model: keras.Model, folder: str) -> dict[str, np.ndarray]:
     for number, seed in enumerate(_seeds(model)):
         seed.assign(state.pop(f"seed.{number}"))
     if _GLOBAL in state:
-        seed_generator.global_seed_generator().state.assign(state.pop(_GLOBAL))
+        _global_generator(create=True).state.assign(state.pop(_GLOBAL))
     return state
 
 
@@ -399,10 +397,21 @@ def _seeds(model: keras.Model) -> list[Any]:
 def _seed_states(model: keras.Model) -> dict[str, np.ndarray]:
     """The states of the generators of a model, and of the one for draws without a seed, if any."""
     states = {f"seed.{number}": seed for number, seed in enumerate(_seeds(model))}
-    generator = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    generator = _global_generator(create=False)
     if generator is not None:
         states[_GLOBAL] = generator.state
     return {name: keras.ops.convert_to_numpy(state) for name, state in states.items()}
+
+
+def _global_generator(*, create: bool) -> Any:
+    """Keras's generator for draws without one of their own; None if there is none."""
+    # Keras has no public way to it. Imported here, so that only a backup fails if it moves.
+    from keras.src.backend.common import global_state
+    from keras.src.random import seed_generator
+
+    if create:
+        return seed_generator.global_seed_generator()
+    return global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
 
 
 def _with_memory(callbacks: list[Any]) -> Iterator[tuple[str, Any, tuple[str, ...]]]:

@@ -14,7 +14,7 @@ from keras_mixup._engine.leaf import (
     is_boxes,
     is_none,
     like,
-    names,
+    named,
     tensors,
     walk,
 )
@@ -166,4 +166,4 @@ def test_a_path_lies_inside_another(path, whole, expected):
     ],
 )
 def test_the_entries_of_keep(entry, part, path, expected):
-    assert names(entry, part, path) is expected
+    assert named(entry, part, path) is expected

@@ -216,15 +216,17 @@ class Images(Grid):
 def _looks_first(shape: tf.TensorShape) -> bool:
     """Whether the channels of an image seem to be before its height: few, where the last are many.
 
-    One and three channels are common. Two and four may as well be the height of a small image: they
-    count only where the other sides are equal, and long.
+    One and three channels are common. Two and four may as well be the height of a small image, and
+    count only in a large square. A small sliver, such as 17 x 6, is no image with channels first.
     """
     *_, width, last = shape
-    channels = [shape[-3], *([shape[-4]] if shape.rank == 5 else [])]
     if last is None or last <= 4:
         return False
-    square = width == last >= 8
-    return any(size in (1, 3) or (size in (2, 4) and square) for size in channels)
+    large = width is None or min(width, last) >= 8
+    plausible = large or max(width, last) <= 2 * min(width, last)
+    channels = [shape[-3], *([shape[-4]] if shape.rank == 5 else [])]
+    few = (1, 3) if width != last or not large else (1, 2, 3, 4)
+    return plausible and any(size in few for size in channels)
 
 
 def _looks_last(shape: tf.TensorShape) -> bool:
