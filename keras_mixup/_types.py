@@ -10,6 +10,7 @@ import tensorflow as tf
 # what they are.
 Seed: TypeAlias = tf.Tensor  # int32 [2]
 Size: TypeAlias = int | tf.Tensor  # a static size or an int32 scalar
+ImageSize: TypeAlias = tuple[Size, Size]  # height and width
 Nest: TypeAlias = Any  # a tensor, or a nest of dicts, tuples and lists of tensors
 Element: TypeAlias = tuple[Any, ...]  # (x, y), (x, y, sample_weight), or a pair of such tuples
 AnyPairing: TypeAlias = Any  # a part of `pairing`, a function with its signature, or None

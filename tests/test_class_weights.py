@@ -167,8 +167,9 @@ def test_in_a_pipeline_before_and_after_the_mix(rng):
     for weighed in (after, before):
         assert [part.shape for part in weighed.element_spec] == [(4, 2), (4, K), (4,)]
         assert weighed.element_spec[2].dtype == tf.float32
-    for (*_, one), (*_, other) in zip(after, before):
+    for (_, y_one, one), (_, y_other, other) in zip(after, before):
         np.testing.assert_allclose(one, other, rtol=1e-6)  # lam c_i + (1 - lam) c_j both times
+        np.testing.assert_allclose(y_one, y_other, rtol=1e-5)
     per_step = SLICES((x, rng.integers(K, size=(8, T)), np.ones((8, T)))).batch(4)
     *_, weight = per_step.apply(mix).map(class_weights(C)).element_spec
     assert weight.shape.as_list() == [None, T]

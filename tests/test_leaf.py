@@ -7,17 +7,8 @@ import pytest
 import tensorflow as tf
 from helpers import spec, zeros
 
-from keras_mixup._engine.leaf import (
-    fill,
-    flatten,
-    inside,
-    is_boxes,
-    is_none,
-    like,
-    named,
-    tensors,
-    walk,
-)
+from keras_mixup._engine.leaf import flatten, tensors
+from keras_mixup._nest import fill, inside, is_boxes, is_none, like, named, walk
 
 Pair = namedtuple("Pair", ["second", "first"])
 BOXES = {"labels": tf.zeros([2, 3]), "boxes": tf.zeros([2, 3, 4])}

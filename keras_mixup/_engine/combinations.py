@@ -15,10 +15,10 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import argument
 from keras_mixup._engine.fields import Batch
-from keras_mixup._engine.leaf import like
 from keras_mixup._engine.methods import NO_PAIRS, UNMIXED, Method, Parts
 from keras_mixup._engine.plans import ChoicePlan, Drawing, InModelPlan, Plan, checked
 from keras_mixup._in_model import with_plan
+from keras_mixup._nest import like
 from keras_mixup._random import fraction, index, random_bits, split
 from keras_mixup._types import Element, Seed
 from keras_mixup.blend import Linear

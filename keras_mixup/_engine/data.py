@@ -9,7 +9,8 @@ from typing import Any
 from keras_mixup import _arguments
 from keras_mixup._boxes import FORMATS
 from keras_mixup._config import Configurable, argument
-from keras_mixup._engine.leaf import Leaf, inside, named, walk
+from keras_mixup._engine.leaf import Leaf
+from keras_mixup._nest import inside, named, walk
 from keras_mixup._types import NumClasses
 
 _BOX_FORMATS = (*FORMATS, *(f"rel_{name}" for name in FORMATS))

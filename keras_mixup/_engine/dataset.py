@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._engine.leaf import is_none
+from keras_mixup._nest import is_none
 
 _MOST = 2**63 - 1
 

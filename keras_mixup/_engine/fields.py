@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._boxes import Boxes, from_corners, to_corners
-from keras_mixup._engine.leaf import like
-from keras_mixup._types import Size
+from keras_mixup._nest import like
+from keras_mixup._types import ImageSize
 from keras_mixup.blend import Grid
 
 
@@ -109,10 +109,10 @@ class Field(abc.ABC):
     path: str | None = None
 
     @abc.abstractmethod
-    def soft(self, leaf: Any, weight: Any, size: Any) -> Any:
+    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> Any:
         """The canonical form of a leaf, given its sample weights and the size of the images."""
 
-    def restore(self, value: Any, leaf: Any, size: Any) -> Any:
+    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> Any:
         """Convert the mixed canonical form back to the form of the leaf."""
         return value
 
@@ -124,10 +124,10 @@ class Input(Field):
     expand: bool = False
     slot: ClassVar[str] = "inputs"
 
-    def soft(self, leaf: Any, weight: Any, size: Any) -> tf.Tensor:
+    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> tf.Tensor:
         return _expanded(leaf, self.expand)
 
-    def restore(self, value: Any, leaf: Any, size: Any) -> tf.Tensor:
+    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> tf.Tensor:
         return _squeezed(value, self.expand)
 
 
@@ -146,7 +146,9 @@ class Places(Field):
     path: str | None = None
     slot: ClassVar[str] = "places"
 
-    def soft(self, leaf: Any, weight: Any, size: Any) -> tuple[tf.Tensor, ...]:
+    def soft(
+        self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize
+    ) -> tuple[tf.Tensor, ...]:
         value = self.convert(leaf)
         if weight is None:
             return (_expanded(value, self.expand),)
@@ -156,7 +158,7 @@ class Places(Field):
         product = tf.where(weight == 0, tf.zeros([], dtype), weight * tf.cast(value, dtype))
         return tuple(_expanded(part, self.expand) for part in (value, product, weight))
 
-    def restore(self, value: Any, leaf: Any, size: Any) -> tf.Tensor:
+    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> tf.Tensor:
         plain, *weighted = (_squeezed(part, self.expand) for part in value)
         if not weighted:
             return plain
@@ -186,11 +188,11 @@ class Labels(Field):
     bounded: bool = False
     slot: ClassVar[str] = "numbers"
 
-    def soft(self, leaf: Any, weight: Any, size: Any) -> Target:
+    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> Target:
         value = self.convert(leaf)
         return Target(value) if weight is None else Target(value, aligned(weight, value, self.axis))
 
-    def restore(self, value: Any, leaf: Any, size: Any) -> tf.Tensor:
+    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> tf.Tensor:
         if not self.bounded:
             return value
         return _arguments.require(
@@ -213,7 +215,7 @@ class Weights(Field):
     declared: ClassVar[bool] = False
     slot: ClassVar[str] = "weights"
 
-    def soft(self, leaf: Any, weight: Any, size: Any) -> tf.Tensor:
+    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> tf.Tensor:
         return self.convert(leaf)
 
 
@@ -225,7 +227,7 @@ class BoundingBoxes(Field):
     weight: str | None = None
     slot: ClassVar[str] = "boxes"
 
-    def soft(self, leaf: Any, weight: Any, size: Any) -> Target:
+    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> Target:
         corners, labels = leaf["boxes"], leaf[boxes_labels(leaf)]
         corners = _same_count(corners, list(leaf.values()))
         if self.box_format is not None:
@@ -236,7 +238,7 @@ class BoundingBoxes(Field):
         boxes = Boxes(corners, labels, weights)
         return Target(boxes) if weight is None else Target(boxes, aligned(weight, weights, -1))
 
-    def restore(self, value: Boxes, leaf: Any, size: Any) -> Any:
+    def restore(self, value: Boxes, leaf: Mapping[str, tf.Tensor], size: ImageSize) -> Any:
         corners = value.corners
         if self.box_format is not None:
             corners = from_corners(corners, self.box_format, *size)
@@ -325,11 +327,14 @@ def _same_count(corners: tf.Tensor, parts: Sequence[tf.Tensor]) -> tf.Tensor:
     )
 
 
-def image_size(inputs: Sequence[tf.Tensor]) -> tuple[Size, Size]:
+NO_IMAGES: ImageSize = (0, 0)
+
+
+def image_size(inputs: Sequence[tf.Tensor]) -> ImageSize:
     """The height and width of images in canonical form, for cutting boxes; 0 without images."""
     image = max(inputs, key=lambda leaf: leaf.shape.rank, default=None)
     if image is None or image.shape.rank < 4:
-        return 0, 0
+        return NO_IMAGES
     height, width = (image.shape[axis] or tf.shape(image)[axis] for axis in (-3, -2))
     return height, width
 
@@ -339,9 +344,9 @@ def canonical(leaves: Sequence[Any], fields: Sequence[Field]) -> Batch:
     weights: dict[str | None, Any] = {
         field.path: leaf for leaf, field in zip(leaves, fields) if field.path is not None
     }
-    batch, size = Batch([], [], [], [], []), None
+    batch, size = Batch([], [], [], [], []), NO_IMAGES
     for leaf, field in zip(leaves, fields):
-        if field.slot == "boxes" and size is None:
+        if field.slot == "boxes" and size is NO_IMAGES:
             size = image_size(batch.inputs)
         getattr(batch, field.slot).append(field.soft(leaf, weights.get(field.weight), size))
     return batch

@@ -23,7 +23,8 @@ from keras_mixup._engine.fields import (
     aligned_shape,
     boxes_labels,
 )
-from keras_mixup._engine.leaf import Leaf, is_boxes
+from keras_mixup._engine.leaf import Leaf
+from keras_mixup._nest import is_boxes
 from keras_mixup.blend import Blend, Fit, Grid, Images
 from keras_mixup.label import FromFunction, Label, Linear
 

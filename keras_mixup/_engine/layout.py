@@ -12,10 +12,11 @@ from keras_mixup import _arguments
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.fields import BoundingBoxes, Field
 from keras_mixup._engine.kinds import Context, check_dense
-from keras_mixup._engine.leaf import Leaf, fill, flatten, is_boxes, is_none, tensors, walk
+from keras_mixup._engine.leaf import Leaf, flatten, tensors
 from keras_mixup._engine.methods import NO_PAIRS, Method
 from keras_mixup._engine.pair import is_pair
 from keras_mixup._engine.rules import field_of
+from keras_mixup._nest import fill, is_boxes, is_none, walk
 from keras_mixup._types import Element
 from keras_mixup.blend import Grid, Images
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_mixup import _arguments
-from keras_mixup._engine.leaf import Leaf, flatten, is_boxes, is_dense
+from keras_mixup._engine.leaf import Leaf, flatten
+from keras_mixup._nest import is_boxes, is_dense
 from keras_mixup._types import Element
 from keras_mixup.pairing import Pairing
 

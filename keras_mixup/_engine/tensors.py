@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._engine.leaf import like
+from keras_mixup._nest import like
 from keras_mixup._types import Element
 
 # The number of values of each example: enough to tell batches apart, however large images are.

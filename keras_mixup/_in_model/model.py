@@ -8,7 +8,6 @@ from typing import Any
 import keras
 
 from keras_mixup import _arguments
-from keras_mixup._engine.leaf import fill, named, walk
 from keras_mixup._in_model.insert import has_graph, is_graph, with_points
 from keras_mixup._in_model.masks import Origin, origin_of_input
 from keras_mixup._in_model.plan import (
@@ -21,6 +20,7 @@ from keras_mixup._in_model.plan import (
     has_plan,
     mixing_by,
 )
+from keras_mixup._nest import fill, named, walk
 
 # What a model class may change in training, evaluation and prediction.
 _STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")

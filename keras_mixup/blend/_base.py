@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._boxes import Boxes, union
 from keras_mixup._config import Part, as_part
-from keras_mixup._types import Nest, Size
+from keras_mixup._types import ImageSize, Nest
 from keras_mixup.blend._grid import Grid
 
 # The number of int32 random words per example; a blend that needs more derives them from these.
@@ -66,7 +66,7 @@ class Blend(Part, abc.ABC):
         share: tf.Tensor,
         lam: tf.Tensor,
         seed: tf.Tensor,
-        size: tuple[Size, Size],
+        size: ImageSize,
     ) -> Boxes:
         """Return the boxes of the mixed images, whose height and width are `size`.
 

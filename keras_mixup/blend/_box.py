@@ -12,7 +12,7 @@ from keras_mixup import _arguments
 from keras_mixup._boxes import Boxes, Rectangle, cut
 from keras_mixup._config import argument
 from keras_mixup._random import fraction, index
-from keras_mixup._types import Nest, Size
+from keras_mixup._types import ImageSize, Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
 from keras_mixup.blend._grid import Grid, Images
@@ -48,7 +48,7 @@ class _Rectangular(Blend):
         share: tf.Tensor,
         lam: tf.Tensor,
         seed: tf.Tensor,
-        size: tuple[Size, Size],
+        size: ImageSize,
     ) -> Boxes:
         return cut(boxes, boxes_partner, self.rectangle(lam, seed, *size))
 
