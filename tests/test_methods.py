@@ -196,10 +196,14 @@ def test_cut_pixels_need_weights_per_pixel_and_labels_weights_that_fit():
     x, mask, weight = voids()
     with pytest.raises(ValueError, match=r"one weight per place.*Received: sample_weight="):
         cutmix(num_classes=3)(x, mask, weight[:, 0, 0])
+    with pytest.raises(ValueError, match=r"Reshape or resize.*Received: sample_weight="):
+        cutmix(num_classes=3)(x, mask, weight.reshape(4, -1))
     assert mixup(num_classes=3)(x, mask, weight[:, 0, 0])[2].shape == (4,)
-    for ids, wrong in ((np.arange(4) % 3, weight[:, 0]), (mask[:, 0], weight[:, 0, :3])):
+    ids = np.arange(4) % 3
+    wrong = ((ids, weight[:, 0]), (ids, weight[:, 0, :3]), (mask[:, 0], weight[:, 0, :3]))
+    for labels, weights in wrong:
         with pytest.raises(ValueError, match=r"first axes of their label.*Received: "):
-            mixup(num_classes=3)(x[:, 0, 0], ids, wrong)
+            mixup(num_classes=3)(x[:, 0, 0], labels, weights)
 
 
 # ---------------------------------------------------------------- boxes

@@ -46,7 +46,7 @@ def test_what_is_no_iterator_is_converted():
 def test_one_tuple_is_told_to_be_two_arguments():
     for call in (
         lambda: mixup(num_classes=6)((X, IDS)),
-        lambda: mixup(num_classes=6)((X, IDS, IDS)),
+        lambda: mixup(num_classes=6)([X, IDS]),
     ):
         with pytest.raises(ValueError, match=r"mix\(x, y\), or mix\(\*element\)"):
             call()

@@ -436,7 +436,7 @@ def _labels(leaf: Leaf, context: Context, convert: AsFloats | OneHot, axis: int)
             del sizes[convert.squeezed]
         sizes.insert(len(sizes) + 1 + axis, convert.num_classes)
         shape = tf.TensorShape(sizes)
-    weight = _weight_of(leaf, shape, axis)
+    weight = _weight_of(leaf, shape, axis, one_hot=isinstance(convert, OneHot))
     by_function = any(isinstance(label, FromFunction) for label in context.labels)
     return Labels(
         convert,
@@ -453,6 +453,8 @@ def _places(leaf: Leaf, context: Context, convert: AsFloats | OneHot, fits: set[
     _check_label_parts(leaf, context)
     weight = leaf.weight
     if weight is not None and not context.fits(weight):
+        if context.disguised(weight):
+            fail_elsewhere(weight, context)
         _fail(
             weight,
             "Labels that are cut with their image need one weight per place, because different "
@@ -465,13 +467,18 @@ def _places(leaf: Leaf, context: Context, convert: AsFloats | OneHot, fits: set[
     return Places(convert, axis, expand, None if weight is None else weight.path)
 
 
-def _weight_of(leaf: Leaf, shape: tf.TensorShape, axis: int) -> str | None:
+def _weight_of(
+    leaf: Leaf, shape: tf.TensorShape, axis: int, *, one_hot: bool = False
+) -> str | None:
     """The path of the sample weights of a label of this shape; an error if they do not fit."""
     if leaf.weight is None:
         return None
     weight = leaf.weight.spec
-    if weight.dtype in _NUMBERS and aligned_shape(weight.shape, shape, axis) is None:
-        _fail(leaf.weight, WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
+    if weight.dtype in _NUMBERS:
+        sizes = aligned_shape(weight.shape, shape, axis)
+        # The axis of the classes is not one of the ids.
+        if sizes is None or (one_hot and sizes[axis] not in ("new", 1)):
+            _fail(leaf.weight, WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
     return leaf.weight.path
 
 

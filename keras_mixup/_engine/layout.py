@@ -132,7 +132,7 @@ def _leaves(single: Any) -> list[Leaf]:
         todo = "Without y, there are no labels to mix. Map elements to (x, y) first."
         if isinstance(alone, dict):
             todo = "Convert dictionaries first: ds.map(lambda e: (e['image'], e['label']))."
-        if isinstance(alone, tuple) and len(alone) in (2, 3):
+        if isinstance(alone, (tuple, list)) and len(alone) in (2, 3):
             todo = "Pass the parts one by one: mix(x, y), or mix(*element)."
         _arguments.fail(ValueError, _ELEMENT, todo, element=alone)
     leaves = flatten(single)
