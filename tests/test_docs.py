@@ -364,7 +364,7 @@ def test_what_keras_says_of_ids():
 def test_what_keras_says_of_a_metric_that_is_not_registered(tmp_path):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
     model.compile("sgd", "mse", metrics=[keras_mixup.metrics.SoftAccuracy()])
-    model.train_on_batch(np.zeros((1, 1)), np.zeros((1, 2)))
+    model.train_on_batch(np.zeros((1, 1)), np.full((1, 2), 0.5))
     model.save(tmp_path / "model.keras")
     message = quoted("Could not locate class 'SoftAccuracy'.")
     script = f"import keras; keras.saving.load_model({str(tmp_path / 'model.keras')!r})"

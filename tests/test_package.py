@@ -180,6 +180,15 @@ def test_import_loads_neither_tfp_nor_matplotlib():
 
 
 @pytest.mark.slow
+def test_import_leaves_tensorflow_to_be_configured():
+    """A tensor made at import would start TensorFlow, and strategies of several workers fail."""
+    run(
+        "import keras_mixup, tensorflow as tf\n"
+        "tf.config.threading.set_intra_op_parallelism_threads(1)"
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "imports",
     [

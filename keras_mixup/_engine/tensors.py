@@ -76,7 +76,7 @@ def fingerprint(leaves: Any) -> tf.Tensor:
 
 # Knuth's constants of a linear congruential generator of 64 bits.
 _MULTIPLIER = 6364136223846793005
-_OFFSET = tf.constant(1442695040888963407, tf.int64)
+_OFFSET = 1442695040888963407
 
 
 def _weighted_sum(leaf: tf.Tensor, place: int) -> tf.Tensor:
