@@ -86,7 +86,7 @@ def results(runs):
     """The table of errors; the paper judges by the median of the last ten epochs."""
     judged = PAPER.judged_epochs
     lengths = {f"{len(run)} of {run[0]['epochs']}" for found in runs.values() for run in found}
-    seeds = max(map(len, runs.values()))
+    seeds = " or ".join(map(str, sorted({len(found) for found in runs.values()})))
     rows = []
     for method, found in runs.items():
         errors = [column(run, "test_error") for run in found]
@@ -97,7 +97,7 @@ def results(runs):
         digits = (2, 2, 3, 1)
         rows.append([method, *map(experiment.mean_and_range, columns, digits)])
     title = f"{', '.join(sorted(lengths))} epochs, "
-    title += f"mean (range) of {seeds} seeds" if seeds > 1 else "one seed"
+    title += "one seed" if seeds == "1" else f"mean (range) of {seeds} seeds"
     header = ["test error, last epoch (%)", f"median of the last {judged} (%)"]
     return experiment.table([title, *header, "training loss", "seconds per epoch"], rows)
 
