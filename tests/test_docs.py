@@ -179,14 +179,18 @@ def test_code_in_the_readme_runs(monkeypatch):
     monkeypatch.setattr(
         keras.Model, "fit", lambda *a, **k: fit(*a, **{**k, "epochs": 1}, verbose=0)
     )
-    ((_, block),) = BLOCK.findall((ROOT / "README.md").read_text())
-    exec(compile(block, "README.md", "exec"), names)
+    for _, block in BLOCK.findall((ROOT / "README.md").read_text()):
+        exec(compile(block, "README.md", "exec"), names)
     assert "soft_accuracy" in names["model"].history.history
 
 
 def test_the_handbook_begins_with_the_code_of_the_readme():
     readme, index = ((ROOT / page).read_text() for page in ("README.md", "docs/index.md"))
-    assert BLOCK.findall(readme) == BLOCK.findall(index)
+    assert BLOCK.findall(readme)[0] == BLOCK.findall(index)[0]
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
@@ -266,18 +270,18 @@ def test_the_readme_says_of_speed_what_was_measured():
 
 
 def test_pages_say_of_the_gpu_what_was_measured():
-    """Ratios are quoted with the two decimals of the table's median, rounded."""
+    """Ratios, one per card, are quoted with the two decimals of the table's median, rounded."""
     text = (ROOT / "benchmarks/README.md").read_text().split("## A training step on a GPU\n")[1]
     rows = re.findall(r"^\| (.*?) \| [^|]* \| ([\d.]+) \(", text.split("\n## ")[0], re.MULTILINE)
-    ratios = {name: f"{float(ratio):.2f}" for name, ratio in rows}
-    expected = {ratios["mixup"], ratios["no mixing, float32"]}
+    quoted = ("mixup", "no mixing, float32")
+    expected = {f"{float(ratio):.2f}" for name, ratio in rows if name in quoted}
     for page, section in (
         ("README.md", "Speed"),
         ("docs/pitfalls.md", "float32 images and a fast GPU"),
     ):
         quote = (ROOT / page).read_text().split(f"## {section}\n")[1].split("\n## ")[0]
         quote = quote[quote.index("H100") :]
-        assert set(re.findall(r"(\d\.\d\d)(?: times|\])", quote)) == expected, page
+        assert set(re.findall(r"\d\.\d\d", quote)) == expected, page
 
 
 def lists():
