@@ -282,3 +282,37 @@ def random_predictions(rng, classes, count=400, sharpness=2.0):
     """`(labels, probabilities, logits)`."""
     logits = sharpness * rng.normal(size=(count, classes))
     return rng.integers(classes, size=count), softmax(logits), logits
+
+
+# ---------------------------------------------------------------- equations of other libraries
+
+# float32 arithmetic on numbers below 1, in another order.
+ROUNDING = {"rtol": 0, "atol": 3e-7}
+
+
+def blended(x, y, partner, lam):
+    """lam x + (1 - lam) x_partner, and the same of labels: all mixups agree on that."""
+    lam = np.broadcast_to(lam, [len(x)])
+    share, label = lam.reshape(-1, *[1] * (x.ndim - 1)), lam[:, None]
+    return share * x + (1 - share) * x[partner], label * y + (1 - label) * y[partner]
+
+
+def pasted(x, y, partner, box, share):
+    """The partner's pixels in boxes given by arrays `[B]`, and labels mixed with `share`."""
+    row, column = np.arange(x.shape[1])[None, :, None], np.arange(x.shape[2])[None, None, :]
+    top, left, bottom, right = (edge[:, None, None] for edge in box)
+    inside = (row >= top) & (row < bottom) & (column >= left) & (column < right)
+    share = share[:, None]
+    return np.where(inside[..., None], x[partner], x), share * y + (1 - share) * y[partner]
+
+
+def centered(centers, side, size):
+    """Square boxes about rows and columns `[B, 2]`, clipped: what all CutMixes but Keras's do."""
+    start = np.clip(centers - side // 2, 0, size)
+    end = np.clip(centers + side // 2, 0, size)
+    return start[:, 0], start[:, 1], end[:, 0], end[:, 1]
+
+
+def smoothed(y, smoothing):
+    """timm's smoothing of one-hot labels: 1 - e + e / K for the class, e / K for others."""
+    return y * (1 - smoothing) + smoothing / y.shape[-1]

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import ROUNDING, blended, centered, pasted, smoothed
 
 from keras_mixup import Plan, choose, cutmix, cutmix_minmax, mixup
 
@@ -20,9 +21,6 @@ IDS = RNG.integers(0, CLASSES, BATCH)
 Y = np.eye(CLASSES, dtype="float32")[IDS]
 LAM = RNG.random(BATCH, dtype="float32")
 
-# float32 arithmetic on numbers below 1, in another order.
-ROUNDING = {"rtol": 0, "atol": 3e-7}
-
 ROLL = np.roll(np.arange(BATCH), 1)
 REVERSE = np.arange(BATCH)[::-1]
 # Boxes of 2, 4 and 6 pixels: whole and even, so that no library's rounding matters.
@@ -32,29 +30,6 @@ SHARES = {2: 1 - (2 / 8) ** 2, 4: 1 - (4 / 8) ** 2, 6: 1 - (6 / 8) ** 2}
 def ours(mix, partner, lam, bits=()):
     plan = Plan(partner.astype("int32"), np.broadcast_to(np.float32(lam), [BATCH]), bits)
     return mix.apply_plan((X, IDS), plan)
-
-
-def blended(partner, lam):
-    """lam x + (1 - lam) x_partner, and the same of labels: all mixups agree on that."""
-    lam = np.broadcast_to(lam, [BATCH])
-    image, label = lam[:, None, None, None], lam[:, None]
-    return image * X + (1 - image) * X[partner], label * Y + (1 - label) * Y[partner]
-
-
-def pasted(partner, top, left, bottom, right, share):
-    """The partner's pixels in boxes given by arrays `[B]`, and labels mixed with `share`."""
-    row, column = np.arange(SIDE)[None, :, None], np.arange(SIDE)[None, None, :]
-    box = [edge[:, None, None] for edge in (top, left, bottom, right)]
-    inside = (row >= box[0]) & (row < box[2]) & (column >= box[1]) & (column < box[3])
-    share = share[:, None]
-    return np.where(inside[..., None], X[partner], X), share * Y + (1 - share) * Y[partner]
-
-
-def centred(side):
-    """Boxes about every pixel, clipped: what all CutMixes but Keras's do."""
-    start = np.clip(CENTRES - side // 2, 0, SIDE)
-    end = np.clip(CENTRES + side // 2, 0, SIDE)
-    return start[:, 0], start[:, 1], end[:, 0], end[:, 1]
 
 
 def bits_of(*fractions):
@@ -86,7 +61,7 @@ def test_keras_mixup():
 def test_keras_cutmix(side):
     """Its boxes lie inside the image: those about the centres where ours is not clipped."""
     layer = keras.layers.CutMix(seed=0)
-    top, left, bottom, right = centred(side)
+    top, left, bottom, right = centered(CENTRES, side, SIDE)
     whole = (bottom - top == side) & (right - left == side)
     assert whole.any()
     corners = (tf.cast(edge, tf.float32) for edge in (left, right, top, bottom))
@@ -107,32 +82,32 @@ def test_keras_cutmix(side):
 @pytest.mark.parametrize("partner", [ROLL, REVERSE], ids=["torchvision", "timm, Model Garden"])
 @pytest.mark.parametrize("lam", [LAM, np.float32(0.3)], ids=["per example", "per batch"])
 def test_mixup_of_kerascv_model_garden_timm_torchvision(partner, lam):
-    assert_same(ours(mixup(num_classes=CLASSES), partner, lam), blended(partner, lam))
+    assert_same(ours(mixup(num_classes=CLASSES), partner, lam), blended(X, Y, partner, lam))
 
 
 def test_mixup_of_keras_io():
     """Two streams: partners come with the batch."""
     first, second = (X, IDS), (X[ROLL], IDS[ROLL])
     mixed = mixup(num_classes=CLASSES).apply_plan((first, second), Plan((), LAM))
-    assert_same(mixed, blended(ROLL, LAM))
+    assert_same(mixed, blended(X, Y, ROLL, LAM))
 
 
 @pytest.mark.parametrize("partner", [ROLL, REVERSE], ids=["torchvision", "timm"])
 @pytest.mark.parametrize("side", SHARES)
 def test_cutmix_of_timm_torchvision_and_keras_io(side, partner):
     """They count the pixels, as we do."""
-    top, left, bottom, right = centred(side)
+    top, left, bottom, right = centered(CENTRES, side, SIDE)
     share = 1 - (bottom - top) * (right - left) / SIDE**2
-    theirs = pasted(partner, top, left, bottom, right, share)
+    theirs = pasted(X, Y, partner, (top, left, bottom, right), share)
     assert_same(ours(cutmix(num_classes=CLASSES), partner, SHARES[side], bits_of_centres()), theirs)
 
 
 @pytest.mark.parametrize("side", SHARES)
 def test_cutmix_of_kerascv_and_model_garden(side):
     """The same pixels; their labels have the share before clipping, and ours where none is."""
-    top, left, bottom, right = centred(side)
+    top, left, bottom, right = centered(CENTRES, side, SIDE)
     share = np.full(BATCH, SHARES[side])
-    theirs = pasted(REVERSE, top, left, bottom, right, share)
+    theirs = pasted(X, Y, REVERSE, (top, left, bottom, right), share)
     mixed = ours(cutmix(num_classes=CLASSES), REVERSE, SHARES[side], bits_of_centres())
     np.testing.assert_array_equal(mixed[0], theirs[0])
     whole = (bottom - top == side) & (right - left == side)
@@ -147,7 +122,7 @@ def test_cutmix_minmax_of_timm():
     height, width = rng.integers(2, 7, [2, BATCH])
     top, left = (rng.integers(0, SIDE - side + 1) for side in (height, width))
     share = 1 - height * width / SIDE**2
-    theirs = pasted(ROLL, top, left, top + height, left + width, share)
+    theirs = pasted(X, Y, ROLL, (top, left, top + height, left + width), share)
     # The middle of the interval of numbers that stand for each choice.
     bits = bits_of(
         (height - 2 + 0.5) / 5,
@@ -177,9 +152,9 @@ def test_prob_and_switch_prob_of_timm_are_weights():
 
 
 def test_label_smoothing_before_mixing_is_that_of_the_loss():
-    """timm and Model Garden smooth the labels: 1 - e + e / K for the class, e / K for others."""
+    """timm and Model Garden smooth the labels."""
     smoothing = 0.1
-    smooth = Y * (1 - smoothing) + smoothing / CLASSES
+    smooth = smoothed(Y, smoothing)
     theirs = LAM[:, None] * smooth + (1 - LAM[:, None]) * smooth[REVERSE]
     predicted = RNG.dirichlet(np.ones(CLASSES), BATCH).astype("float32")
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing, reduction=None)
