@@ -28,6 +28,7 @@ PAGES = [
     "loaders",
     "pipeline",
     "pitfalls",
+    "recipes",
     "scaling",
     "schedules",
 ]
