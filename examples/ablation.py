@@ -8,7 +8,7 @@
 #
 # **What.** This experiment takes mixup apart on CIFAR-10. It tests pairs of the same class only,
 # mixed images with the label of the larger share, and smoothed labels without any mixing. Each is
-# trained with two strengths of weight decay, $10^{-4}$ and $5 \cdot 10^{-4}$.
+# trained with two strengths of weight decay, 0.0001 and 0.0005.
 #
 # **Why.** In Section 3.8 of [the paper](https://arxiv.org/abs/1710.09412), mixing pairs of all
 # classes together with their labels gave the best results. Plain training worked best with the
@@ -34,7 +34,7 @@ recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=20)
 # ## The parts
 #
 # Any function that `Dataset.apply` accepts can take the place of the mix. All methods that mix draw
-# $\lambda$ ~ Beta(1, 1). Smoothed labels are $(1 - \epsilon) y + \epsilon / K$.
+# λ ~ Beta(1, 1). Smoothed labels are (1 - ε) y + ε / K.
 
 
 # %%

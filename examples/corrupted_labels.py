@@ -13,7 +13,7 @@
 #
 # **Why.** In Section 3.4 and Table 2 of [the paper](https://arxiv.org/abs/1710.09412), a large
 # network memorizes wrong labels. mixup makes that harder, because it asks the network to be linear
-# between its examples. The effect grows with $\alpha$.
+# between its examples. The effect grows with alpha.
 #
 # **How long.** About 32 minutes of processor time.
 
@@ -41,7 +41,7 @@ args = experiment.flags(
 # %% [markdown]
 # ## What is compared
 #
-# The methods use two values of $\alpha$ from the paper's Table 2 and one dropout rate. The paper
+# The methods use two values of alpha from the paper's Table 2 and one dropout rate. The paper
 # chose a dropout rate of 0.7 or 0.8 for each share of wrong labels. Its network is more than sixty
 # times as large as these, so the rate here is 0.5, the lowest that the paper tried. Nothing is
 # tuned for any method.

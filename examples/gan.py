@@ -8,7 +8,7 @@
 # **Accelerator:** None
 #
 # **What.** A generator learns two distributions in the plane: eight Gaussians on a ring, and 25 on
-# a grid. Its discriminator is trained either plain or with mixup, $\alpha$ = 0.2, between real and
+# a grid. Its discriminator is trained either plain or with mixup, alpha = 0.2, between real and
 # generated points. The experiment measures how many of the Gaussians the generator covers, and how
 # well it hits them.
 #
@@ -78,22 +78,21 @@ def batches(modes, seed):
 # ## The GAN
 #
 # The networks are those of the paper, with three hidden layers of 512 ReLU units for both the
-# generator $g$ and the discriminator $d$. The noise $z$ is a Gaussian in the plane, the optimizer
-# is Adam with its default settings, and there are five steps of $d$ for each step of $g$. With
-# $\ell$ for the binary cross-entropy, and labels 1 for real and 0 for generated points, the
+# generator `g` and the discriminator `d`. The noise `z` is a Gaussian in the plane, the optimizer
+# is Adam with its default settings, and there are five steps of `d` for each step of `g`. With
+# `l` for the binary cross-entropy, and labels 1 for real and 0 for generated points, the
 # objectives are
 #
-# $$\text{plain:}\quad \max_g \min_d\; \mathbb{E}_{x, z}\;
-# \tfrac{1}{2} \ell(d(x), 1) + \tfrac{1}{2} \ell(d(g(z)), 0),$$
+# ```text
+# plain:  max over g, min over d:  E[ l(d(x), 1) / 2 + l(d(g(z)), 0) / 2 ]
+# mixup:  max over g, min over d:  E[ l(d(λ x + (1 - λ) g(z)), λ) ]
+# ```
 #
-# $$\text{mixup:}\quad \max_g \min_d\; \mathbb{E}_{x, z, \lambda}\;
-# \ell(d(\lambda x + (1 - \lambda) g(z)), \lambda).$$
-#
-# If $\lambda$ is only ever 0 or 1, the second objective becomes the first, which explains the
+# If λ is only ever 0 or 1, the second objective becomes the first, which explains the
 # factors of one half. So the two differ in one place: how a real and a generated batch become one
-# batch for $d$. Plain training concatenates them. With mixup, a mix of this library is called on
-# the pair and mixes the two batches element by element, and their labels 1 and 0 become $\lambda$.
-# This is differentiable, and each step draws new values of $\lambda$.
+# batch for `d`. Plain training concatenates them. With mixup, a mix of this library is called on
+# the pair and mixes the two batches element by element, and their labels 1 and 0 become λ.
+# This is differentiable, and each step draws new values of λ.
 #
 # **The generator's loss.** In the formula, the generator maximizes the same mixed cross-entropy,
 # and its gradient comes back through the mix; this variant is called "mixup". In [the authors'
@@ -101,7 +100,7 @@ def batches(modes, seed):
 # and only the discriminator learns from mixed points; this variant is called "mixup, unmixed for
 # g". Without mixing, the two are the same. They are different games, so both are included. All
 # variants are minimax games, as in the paper. None uses the common non-saturating loss, in which
-# the generator minimizes $\ell(d(g(z)), 1)$.
+# the generator minimizes `l(d(g(z)), 1)`.
 
 # %%
 
@@ -164,7 +163,7 @@ class GAN(keras.Model):
 # %% [markdown]
 # ## What is measured
 #
-# The measurements use 2,500 samples, always from the same $z$. A sample is good if it lies within
+# The measurements use 2,500 samples, always from the same `z`. A sample is good if it lies within
 # three standard deviations, 0.03, of a mode. A mode is covered if it is the nearest mode of at
 # least one good sample. [VEEGAN](https://arxiv.org/abs/1705.07761) counts in the same way. Of the
 # true points, 98.9 % are good. This is strict for such a short training run, so there is also a

@@ -6,7 +6,7 @@
 # **Description:** Train a small ResNet on 5,000 images of CIFAR-10, with and without mixup.<br>
 # **Accelerator:** None
 #
-# **What.** The same small pre-activation ResNet is trained plain and with mixup at $\alpha$ = 0.2
+# **What.** The same small pre-activation ResNet is trained plain and with mixup at alpha = 0.2
 # and 1, on 5,000 images of CIFAR-10 and from the same seed. The test error is measured on all
 # 10,000 test images.
 #
@@ -46,7 +46,7 @@ recipe = shorter(CPU) if args.smoke else CPU
 # ## What the network sees
 #
 # `batches` is an ordinary `tf.data` pipeline, in which the mix comes after the augmentation. With
-# $\alpha$ = 1, the share $\lambda$ is uniform, so in half of the mixed images the smaller share is
+# alpha = 1, the share λ is uniform, so in half of the mixed images the smaller share is
 # at least a quarter.
 
 # %%

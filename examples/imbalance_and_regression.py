@@ -108,7 +108,7 @@ experiment.show_table(experiment.table(header, rows))
 #
 # The task is to predict how far the disease of 442 people with diabetes has progressed after a
 # year, from ten measurements. Inputs and target are standardized on the training part. Both mixups
-# draw $\lambda$ ~ Beta(2, 2), which is C-Mixup's default. The bandwidth of C-Mixup is one standard
+# draw λ ~ Beta(2, 2), which is C-Mixup's default. The bandwidth of C-Mixup is one standard
 # deviation of the target. No other values were tried.
 
 # %%

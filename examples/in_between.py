@@ -7,7 +7,7 @@
 # **Accelerator:** None
 #
 # **What.** On the lines between random pairs of training images of CIFAR-10, at
-# $x = \lambda x_i + (1 - \lambda) x_j$, this experiment measures how often a network predicts
+# `x = λ x_i + (1 - λ) x_j`, this experiment measures how often a network predicts
 # neither of the two classes, and how large the gradient of its loss with respect to the image is.
 #
 # **Why.** This experiment follows Figure 2 of [the paper](https://arxiv.org/abs/1710.09412). mixup
@@ -36,7 +36,7 @@ pairs = 20 if args.smoke else args.pairs
 #
 # All models of a seed are measured on the same pairs. The two images of a pair are different, but
 # their classes may be the same, as in one pair in ten. The gradient is that of the
-# cross-entropy with the mixed label $\lambda y_i + (1 - \lambda) y_j$, in nats per pixel unit,
+# cross-entropy with the mixed label `λ y_i + (1 - λ) y_j`, in nats per pixel unit,
 # where pixels range from 0 to 255. The paper does not say which label it used, so compare the
 # models, not the scale with that of the paper.
 

@@ -8,7 +8,7 @@
 # **Accelerator:** None
 #
 # **What.** Two small networks, a LeNet and a narrow VGG, learn which digit is spoken. Each is
-# trained plain and with mixup at $\alpha$ = 0.1 and 0.2. mixup is applied to the spectrograms, and
+# trained plain and with mixup at alpha = 0.1 and 0.2. mixup is applied to the spectrograms, and
 # only after a warm-up of five epochs. The test error is measured twice: on new takes of known
 # speakers, and on new speakers.
 #
@@ -18,7 +18,7 @@
 # **How long.** About 25 minutes of processor time for three seeds.
 #
 # The following is taken from the paper: mixup of the spectrograms just before the network, both
-# values of $\alpha$, the warm-up, 30 epochs with batches of 100, and Adam with a learning rate of
+# values of alpha, the warm-up, 30 epochs with batches of 100, and Adam with a learning rate of
 # 3e-3 that is divided by 10 every ten epochs. The following differs from the paper: the data, with
 # 20 times fewer recordings at half the sampling rate, the size of the spectrograms, and the details
 # of the networks.

@@ -7,7 +7,7 @@
 # inputs.<br>
 # **Accelerator:** None
 #
-# **What.** A small network is trained on six tables, plain and with mixup at $\alpha$ = 0.2 and 1.
+# **What.** A small network is trained on six tables, plain and with mixup at alpha = 0.2 and 1.
 # The experiment measures the test error over ten splits, and how much of the difference is due to
 # chance.
 #
@@ -103,8 +103,8 @@ def preprocessing(inputs):
 # ## Training
 #
 # The network and training are those of the paper: two hidden layers of 128 ReLU units, Adam with
-# Keras's default settings, and ten epochs with batches of 16. The paper gives neither $\alpha$ nor
-# the splits. Here, results are shown for two values of $\alpha$, and the splits are two rounds of
+# Keras's default settings, and ten epochs with batches of 16. The paper gives neither alpha nor
+# the splits. Here, results are shown for two values of alpha, and the splits are two rounds of
 # five folds: a fifth of the rows is used for testing, and each row is tested twice. The folds are
 # stratified. A class with fewer rows than folds is missing from some of the training or test parts,
 # in the same way for every method.

@@ -63,7 +63,7 @@ mixed = train.apply(mix).prefetch(2)
 print(train.element_spec, "->", mixed.element_spec, sep="\n")
 
 # %% [markdown]
-# This is what the network will see. With $\alpha$ = 0.2, most examples are nearly unmixed. Above
+# This is what the network will see. With alpha = 0.2, most examples are nearly unmixed. Above
 # each image are the shares of its label, which equal the shares of its pixels.
 
 # %%
@@ -156,7 +156,7 @@ experiment.show_table(experiment.table(header, rows))
 #
 # Mixed labels make a network less confident. If its confidence is below its accuracy (the bars
 # above the diagonal), the network is underconfident. Expect that with noisy labels, and more of it
-# with a larger $\alpha$.
+# with a larger alpha.
 
 # %%
 result = analysis.calibration(models, (x_test, y_test), verbose=0)
