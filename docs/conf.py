@@ -23,7 +23,7 @@ author = "the keras_mixup authors"
 project_copyright = author
 version = release = importlib.metadata.version("keras-mixup")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "myst_nb"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb"]
 root_doc = "docs/index"
 include_patterns = [
     "docs/**",
@@ -40,6 +40,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # notebooks are shown as they were saved
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # with tables, which CommonMark does not have
 
 # Docstrings.
 default_role = "literal"

@@ -306,6 +306,49 @@ def test_the_handbook_builds_without_warnings(tmp_path):
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", "."]
     result = subprocess.run([*command, tmp_path], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    assert checked(tmp_path).stdout == ""
+
+
+def checked(folder):
+    command = [sys.executable, "docs/check_handbook.py", folder]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_check_of_the_handbook_passes_a_good_page(tmp_path):
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api/mix.html").write_text('<p id="Mix">Of <strong>**kwargs</strong></p>')
+    (tmp_path / "index.html").write_text(
+        """<a href="api/mix.html#Mix">Mix</a> <a href="#end">a | b</a> <a href="https://no.where/">
+        </a><pre>| a | `b` |</pre><code>$x</code><br><code>\\alpha</code><p id="end">λ ~ 2</p>"""
+    )
+    result = checked(tmp_path)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("html", "problem"),
+    [
+        ("<p>| a | b |\n|---|---:|</p>", "a table that is not rendered: | a | b |"),
+        ("<p>for $\\alpha$ = 1</p>", "mathematics that is not rendered: $\\alpha$ = 1"),
+        ("<p>a &#36; b</p>", "mathematics that is not rendered: $ b"),
+        ("<span>\\(x\\)</span>", "mathematics that is not rendered: \\(x\\)"),
+        ("<pre>$</pre><p>**not** so</p>", "bold text that is not rendered: **not** so"),
+        ("<p>see [this](that.md)</p>", "a link that is not rendered: [this](that.md)"),
+        ("<p>an `x`</p>", "code that is not rendered: `x`"),
+        ("<p>## Title</p>", "a heading that is not rendered: ## Title"),
+        ("<img src='_images/no.png'>", "there is no file _images/no.png"),
+        ("<a href='no.html'>no</a>", "there is no file no.html"),
+        ("<a href='#no'>no</a>", "there is no anchor #no"),
+    ],
+)
+def test_the_check_of_the_handbook_finds(html, problem, tmp_path):
+    (tmp_path / "index.html").write_text(f"<h1>Title</h1>\n{html}")
+    result = checked(tmp_path)
+    assert (result.returncode, result.stdout) == (1, f"index.html:2: {problem}\n")
+
+
+def test_the_check_of_the_handbook_refuses_an_empty_folder(tmp_path):
+    assert checked(tmp_path).stdout == f"{tmp_path}: there is no page\n"
 
 
 def test_a_mix_in_a_function_gives_the_same_bits():
