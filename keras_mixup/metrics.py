@@ -173,8 +173,8 @@ class SoftCrossEntropyExcess(_SoftLabelMetric):
 
     Raises:
         TypeError, ValueError: if `multi_label` or `from_logits` is not a bool, the shapes of
-            `y_true` and `y_pred` differ (integer class ids, for instance), or labels are not as
-            described above. For labels inside a TensorFlow graph this is an
+            `y_true` and `y_pred` differ (integer class ids, for instance), there is more than one
+            weight per row, or labels are not as described above. For labels inside a TensorFlow graph this is an
             `InvalidArgumentError`. Compiled code cannot raise: the result is NaN.
 
     Example:
@@ -242,6 +242,14 @@ def _row_weights(sample_weight: Any, mask: Any, rank: int) -> Any:
         factor = ops.cast(ops.convert_to_tensor(factor), "float32")
         if len(factor.shape) == rank + 1 and factor.shape[-1] == 1:
             factor = ops.squeeze(factor, axis=-1)
+        if len(factor.shape) > rank:
+            _arguments.fail(
+                ValueError,
+                "Sample weights must be one per row of labels.",
+                "To weight each label of multi-label targets, pass labels and predictions "
+                "[..., K, 1]: y[..., None], and a model that ends in Reshape((K, 1)).",
+                sample_weight_shape=tuple(factor.shape),
+            )
         while 0 < len(factor.shape) < rank:
             factor = ops.expand_dims(factor, axis=-1)
         weight = factor if weight is None else weight * factor

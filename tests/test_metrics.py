@@ -342,6 +342,18 @@ def test_what_is_no_soft_label_is_refused_inside_a_graph(make, y_true, compiled)
     assert np.isnan(float(update(y_true, y_pred)))  # XLA drops assertions
 
 
+@pytest.mark.parametrize("make", [metrics.SoftAccuracy, metrics.SoftCrossEntropyExcess])
+def test_weights_per_label_of_multi_label_targets_are_told_what_to_do(make):
+    """They were an error of TensorFlow about the rank of a broadcast; the advice is followed."""
+    y, weight = np.float32([[1, 0, 0], [0, 1, 0]]), np.float32([[1, 1, 0], [1, 0, 0]])
+    rule = r"one per row.*y\[\.\.\., None\].*Received: sample_weight_shape=\(2, 3\)"
+    with pytest.raises(ValueError, match=rule):
+        make(multi_label=True).update_state(y, y, sample_weight=weight)
+    wrong = np.where(weight > 0, y, 1 - y)  # only where nothing counts
+    found = value(make(multi_label=True), y[..., None], wrong[..., None], sample_weight=weight)
+    assert found == value(make(multi_label=True), y, y)
+
+
 @pytest.mark.parametrize(("make", "y_true"), cases())
 def test_rows_that_do_not_count_may_hold_anything(make, y_true):
     y_true, y_pred, weight = np.float32(y_true), predictions(y_true), np.float32([2, 0])
