@@ -4,6 +4,7 @@ import ast
 import contextlib
 import importlib.util
 import inspect
+import io
 import pathlib
 import re
 import subprocess
@@ -111,13 +112,20 @@ def folders(path):
 
 
 def run(page, names, packages):
-    """Run the blocks of a page in order; those that need another package only if it is given."""
+    """Run the blocks of a page in order; those that need another package only if it is given.
+
+    What a block prints stands in its comments, on as many lines as it takes.
+    """
     blocks = BLOCK.findall((ROOT / page).read_text())
     assert blocks
     for package, block in blocks:
         if package and package not in packages:
             continue
-        exec(compile(block, page, "exec"), names)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(block, page, "exec"), names)
+        if "print(" in block:
+            comments = " ".join(re.findall(r"^ *#(.*)$", block, re.MULTILINE))
+            assert " ".join(printed.getvalue().split()) in " ".join(comments.split())
         train = names["train"]
         if train.cardinality() != tf.data.INFINITE_CARDINALITY:
             for element in train:
