@@ -271,10 +271,13 @@ def check_masks_that_cannot_be_known_are_refused():
             embedding, ids = tokens()
             given = keras.Input((None,), dtype=dtype, name="padding_mask")
             outputs = build(embedding(ids), ids, given)
-            model = keras.Model({"ids": ids, "padding_mask": given}, outputs)
+            reads_it = build in (input_multiplied, added)
+            # Keras 3.13 refuses inputs that the outputs do not depend on.
+            inputs = {"ids": ids, "padding_mask": given} if reads_it else {"ids": ids}
+            model = keras.Model(inputs, outputs)
             with pytest.raises(ValueError, match=r"masks=\("):
                 wrap(model, "embedding")
-            if build in (input_multiplied, added):  # the advice is right
+            if reads_it:  # the advice is right
                 wrap(model, "embedding", masks=("padding_mask",))
     embedding, ids = tokens()
     model = keras.Model({"ids": ids}, by_hand(ids, embedding))

@@ -121,14 +121,19 @@ ALL_FORMATS = [*FORMATS, *(f"rel_{name}" for name in FORMATS)]
 
 
 def by_keras(boxes, source, target):
-    """Keras's conversion, which lacks one format: that one is another with its axes swapped."""
-    swapped = "rel_center_yxhw"
-    if source == swapped:
-        boxes, source = boxes[..., [1, 0, 3, 2]], "rel_center_xywh"
+    """Keras's conversion, apart from two formats, which are pixels in other units.
+
+    "rel_center_yxhw" it does not have, and Keras 3.13 multiplies the x of "rel_center_xywh"
+    by the height.
+    """
     convert = keras.utils.bounding_boxes.convert_format
-    known = "rel_center_xywh" if target == swapped else target
-    converted = np.asarray(convert(tf.constant(boxes), source, known, HEIGHT, WIDTH))
-    return converted[..., [1, 0, 3, 2]] if target == swapped else converted
+    unit = np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT])
+    units = {"rel_center_xywh": unit, "rel_center_yxhw": unit[[1, 0, 3, 2]]}
+    if source in units:
+        boxes, source = boxes * units[source], source.removeprefix("rel_")
+    into = units.get(target, np.float32(1))
+    known = target.removeprefix("rel_") if target in units else target
+    return np.asarray(convert(tf.constant(boxes), source, known, HEIGHT, WIDTH)) / into
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])

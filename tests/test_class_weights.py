@@ -356,8 +356,8 @@ def test_the_table_of_class_weights_is_what_both_do():
     labels, ours = weigh([1, 5], y)
     np.testing.assert_allclose(ours, [2.6, 3.4], rtol=1e-6)
     np.testing.assert_allclose(np.round(labels, 2), [[0.23, 0.77], [0.12, 0.88]], rtol=1e-6)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
-    model.compile("sgd", lambda y, p: 1 + 0 * keras.ops.sum(p, axis=-1))
     for row, expected in zip(y, [1, 5]):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+        model.compile("sgd", lambda y, p: 1 + 0 * keras.ops.sum(p, axis=-1))
         found = model.train_on_batch(np.zeros((1, 1)), row[None], class_weight={0: 1.0, 1: 5.0})
         np.testing.assert_allclose(found, expected)
