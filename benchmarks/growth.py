@@ -101,7 +101,7 @@ def draw(results, path):
 
     colors = {"cast": "0.5", "mixup": "#0072B2", "cutmix": "#CC79A7"}
     colors |= {"mixup, one-hot labels": "#56B4E9", "mixup, map": "#0072B2"}
-    figure = Figure(figsize=(10, 7), layout="constrained", dpi=110)
+    figure = Figure(figsize=(8, 6), layout="constrained", dpi=140)
     for axes, (line, pipelines) in zip(figure.subplots(2, 2).flat, results.items()):
         for name, points in pipelines.items():
             found = medians(points)
