@@ -18,9 +18,10 @@ from keras_mixup.blend._base import as_blend as as_blend  # used by the engine
 from keras_mixup.blend._box import Box, BoxRange, draw_box
 from keras_mixup.blend._fourier import Fourier
 from keras_mixup.blend._grid import Fit as Fit  # used by the engine
-from keras_mixup.blend._grid import Grid, Images, Spectrograms
+from keras_mixup.blend._grid import Grid, Images, Sequences, Spectrograms
 from keras_mixup.blend._linear import Identity, Linear
 from keras_mixup.blend._resized import Resized
+from keras_mixup.blend._segment import Segment
 
 __all__ = [
     "BITS",
@@ -35,6 +36,8 @@ __all__ = [
     "Images",
     "Linear",
     "Resized",
+    "Segment",
+    "Sequences",
     "Spectrograms",
     "draw_box",
 ]

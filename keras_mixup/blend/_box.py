@@ -16,7 +16,7 @@ from keras_mixup._types import ImageSize, Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
 from keras_mixup.blend._grid import Grid, Images
-from keras_mixup.blend._images import common_size, kept_share, paste, place_inside
+from keras_mixup.blend._images import around, common_size, kept_share, paste, place_inside
 
 
 class _Rectangular(Blend):
@@ -156,9 +156,7 @@ def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Size, width: Size) -> Re
         [[2], [0], [6], [2]]
     """
     size = tf.stack([height, width])
-    pixels = tf.cast(size, tf.float32)
-    length = tf.cast(tf.round(tf.expand_dims(tf.sqrt(1 - lam), 1) * pixels), tf.int32)  # [B, 2]
-    start = tf.cast(centre * pixels, tf.int32) - tf.bitwise.right_shift(length, 1)
-    top, left = tf.unstack(tf.clip_by_value(start, 0, size), axis=1)
-    bottom, right = tf.unstack(tf.clip_by_value(start + length, 0, size), axis=1)
+    sides = tf.expand_dims(tf.sqrt(1 - lam), 1) * tf.cast(size, tf.float32)
+    start, stop = around(centre, tf.cast(tf.round(sides), tf.int32), size)  # [B, 2]
+    (top, left), (bottom, right) = tf.unstack(start, axis=1), tf.unstack(stop, axis=1)
     return Rectangle(top, left, bottom, right)

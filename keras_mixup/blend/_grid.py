@@ -286,3 +286,65 @@ class Spectrograms(Grid):
                 "Pass values per cell as [B, T, F, 1], and labels per step as class ids [B, T].",
                 **{name: shape},
             )
+
+
+@dataclass(frozen=True)
+class Sequences(Grid):
+    """Sequences `[B, T]`, `[B, T, F]` and `[B, T, F, C]`, whose places are the steps of axis 1."""
+
+    noun: ClassVar[str] = "sequence"
+    sizes: ClassVar[str] = "number of steps"
+    canonical: ClassVar[slice] = slice(1, 2)
+
+    @classmethod
+    def of(cls, data_format: str | None) -> Sequences:
+        if data_format == "channels_first":
+            _arguments.fail(
+                ValueError,
+                "Sequences must be [B, T], [B, T, F] or [B, T, F, C], with channels last.",
+                "Move the channels to the end, and remove `data_format`.",
+                data_format=data_format,
+            )
+        return cls()
+
+    @property
+    def rule(self) -> str:
+        return "Sequences must be [B, T], [B, T, F] or [B, T, F, C]: axis 1 is time."
+
+    def takes(self, rank: int) -> bool:
+        return rank in (2, 3, 4)
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        return (-1,) if rank >= 3 else ()
+
+    def places(self, shape: Sequence[Size], axis: int) -> Sequence[Size]:
+        return shape[:2]
+
+    def size(self, shape: Sequence[Size]) -> Sequence[Size]:
+        return shape[1:2]
+
+    def lacks_last(self, rank: int) -> bool:
+        return rank == 2
+
+    @property
+    def _parts(self) -> str:
+        return "steps"
+
+    def fits(self, leaf: tf.TensorShape, inputs: Sequence[tf.TensorShape]) -> set[Fit]:
+        # A single value is one per example. Nothing is lost where T is 1: the share is 0 or 1.
+        if leaf.rank < 2 or leaf[1] == 1:
+            return set()
+        alike = any(leaf[1:2].is_compatible_with(shape[1:2]) for shape in inputs)
+        return {Fit(-1, leaf.rank > 2)} if alike else set()
+
+    def check_label(self, name: str, shape: tf.TensorShape) -> None:
+        if shape.rank == 2:
+            width = "its width" if shape[1] is None else shape[1]
+            _arguments.fail(
+                ValueError,
+                "Floats [B, T] beside sequences of T steps could be one value per step, or one "
+                "label of T numbers per example.",
+                "Pass values per step as [B, T, 1]. For one label per example, pass "
+                f"num_classes={width}; for several outputs, in the structure of y.",
+                **{name: shape},
+            )

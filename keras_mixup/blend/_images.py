@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -31,12 +32,14 @@ class Canvas(NamedTuple):
 
 def canvas(x: tf.Tensor) -> Canvas:
     """The shape of `x` as a canvas: integers where they are known, otherwise scalar tensors."""
+    *planes, height, width, values = sizes(x)
+    return Canvas(math.prod(planes), height, width, values)
+
+
+def sizes(x: tf.Tensor) -> list[Size]:
+    """The sizes of all axes but the batch: integers where known, otherwise scalar tensors."""
     axes = range(1, x.shape.rank)
-    shape = [tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in axes]
-    planes = 1
-    for size in shape[:-3]:
-        planes = planes * size
-    return Canvas(planes, *shape[-3:])
+    return [tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in axes]
 
 
 def common_size(x: Nest) -> tuple[Size, Size]:
@@ -63,6 +66,18 @@ def common_size(x: Nest) -> tuple[Size, Size]:
             )
     first = canvas(leaves[0])
     return first.height, first.width
+
+
+def around(
+    centre: tf.Tensor, length: tf.Tensor, size: Size | tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Half-open intervals of the given length, int32, clipped to an axis of `size` positions.
+
+    Centers are fractions of the axis, in [0, 1).
+    """
+    start = tf.cast(centre * tf.cast(size, tf.float32), tf.int32)
+    start -= tf.bitwise.right_shift(length, 1)
+    return tf.clip_by_value(start, 0, size), tf.clip_by_value(start + length, 0, size)
 
 
 def place_inside(
