@@ -55,7 +55,10 @@ class Context(NamedTuple):
 
     def fits(self, leaf: Leaf) -> set[Fit]:
         """The ways in which a leaf can have one value per place of an input."""
-        return self.grid.fits(leaf.spec.shape, self.inputs)
+        found = self.grid.fits(leaf.spec.shape, self.inputs)
+        if leaf.declared and leaf.spec.dtype in FLOATS:  # the last axis is that of the classes
+            return {fit for fit in found if fit.has_axis}
+        return found
 
     def disguised(self, leaf: Leaf) -> bool:
         """Whether a leaf may hold values of places that are cut, flattened or scaled down."""
@@ -279,19 +282,23 @@ def float_places(leaf: Leaf, context: Context) -> Field:
 
 def is_float_elsewhere(leaf: Leaf, context: Context) -> bool:
     """Whether floats may hold values of places that are cut, though they do not fit the input."""
-    large = context.cut and leaf.spec.shape.rank >= 4
+    large = context.cut and context.grid.has_places(leaf.spec.shape)
     return is_float(leaf, context) and (large or context.disguised(leaf))
 
 
 def fail_elsewhere(leaf: Leaf, context: Context) -> NoReturn:
     sizes = context.grid.sizes
+    todo = "Numbers per example are taken as [B, K]: reshape others to that"
+    if leaf.num_classes is not None and leaf.spec.dtype in INTEGERS:
+        todo = "Ids per example are taken as [B]: split others into several outputs"
+    elif not context.grid.has_places(leaf.spec.shape):
+        todo += ", or pass num_classes if the last axis holds classes"
     _fail(
         leaf,
         f"Labels and weights with values per place must have the {sizes} of the inputs, because "
         "the same places are copied in both.",
         f"Reshape or resize them to the {sizes} of the inputs, or use mixup, which accepts any "
-        "size. Numbers per example are taken as [B, K]: reshape others to that, or pass "
-        "num_classes if the last axis holds classes.",
+        f"size. {todo}.",
         inputs=list(context.inputs),
     )
 
@@ -360,9 +367,9 @@ def mask_field(leaf: Leaf, context: Context) -> Field:
     if not fits:
         _fail(
             leaf,
-            "A mask of class ids must have one value per pixel.",
-            "Pass masks as [B, H, W]; pass None for `num_classes` if y is an image; cast one-hot "
-            f"masks to float32.{_hint(leaf, context)}",
+            f"A mask of class ids must have one value per {context.grid.place}.",
+            f"Pass masks as {context.grid.mask}; pass None for `num_classes` if y is an image; "
+            f"cast one-hot masks to float32.{_hint(leaf, context)}",
             num_classes=leaf.num_classes,
         )
     if len(fits) > 1:
@@ -389,7 +396,8 @@ def _fits_of_ids(leaf: Leaf, fits: set[Fit]) -> set[Fit]:
 def _hint(leaf: Leaf, context: Context) -> str:
     """A hint if a mask fits the images in the other data format."""
     first = Images("channels_first")
-    if context.grid == first or not _fits_of_ids(leaf, first.fits(leaf.spec.shape, context.inputs)):
+    fits = _fits_of_ids(leaf, first.fits(leaf.spec.shape, context.inputs))
+    if not fits or not isinstance(context.grid, Images) or context.grid == first:
         return ""
     return ' For images [B, C, H, W], pass data_format="channels_first".'
 
@@ -406,15 +414,17 @@ def is_deep_integer(leaf: Leaf, context: Context) -> bool:
 def fail_deep_integer(leaf: Leaf, context: Context) -> NoReturn:
     _fail(
         leaf,
-        "Integer labels must be class ids [B], [B, 1] or [B, T], or masks as large as the images.",
-        "Cast one-hot, multi-hot and count targets to float32; give masks the height and width of "
-        f"the images.{_hint(leaf, context)}",
+        f"Integer labels must be class ids [B], [B, 1] or [B, T], or masks as large as "
+        f"the {context.grid.noun}s.",
+        "Cast one-hot, multi-hot and count targets to float32; give masks the "
+        f"{context.grid.sizes} of the {context.grid.noun}s.{_hint(leaf, context)}",
         inputs=list(context.inputs),
     )
 
 
 def is_disguised(leaf: Leaf, context: Context) -> bool:
-    return context.disguised(leaf)
+    soft = leaf.spec.shape.concatenate([leaf.num_classes])
+    return context.disguised(leaf) or (context.cut and context.grid.has_places(soft))
 
 
 def ids_field(leaf: Leaf, context: Context) -> Field:
@@ -437,6 +447,14 @@ def _labels(leaf: Leaf, context: Context, convert: AsFloats | OneHot, axis: int)
         sizes.insert(len(sizes) + 1 + axis, convert.num_classes)
         shape = tf.TensorShape(sizes)
     weight = _weight_of(leaf, shape, axis, one_hot=isinstance(convert, OneHot))
+    if leaf.weight is not None and is_weight_in_places(leaf.weight, context):
+        _fail(
+            leaf.weight,
+            f"One weight per {context.grid.place} needs a label with one value per "
+            f"{context.grid.place}.",
+            WEIGHTS_TODO,
+            **{leaf.name: leaf.spec},
+        )
     by_function = any(isinstance(label, FromFunction) for label in context.labels)
     return Labels(
         convert,
@@ -455,11 +473,12 @@ def _places(leaf: Leaf, context: Context, convert: AsFloats | OneHot, fits: set[
     if weight is not None and not context.fits(weight):
         if context.disguised(weight):
             fail_elsewhere(weight, context)
+        axes = leaf.spec.shape.rank - 1 - all(fit.has_axis for fit in context.fits(leaf))
         _fail(
             weight,
-            "Labels that are cut with their image need one weight per place, because different "
-            "places are from different examples.",
-            "Repeat them: tf.ones_like(mask) * w[:, tf.newaxis, tf.newaxis], in floats.",
+            f"Labels that are cut with their {context.grid.noun} need one weight per place, "
+            "because different places are from different examples.",
+            f"Repeat them: tf.ones_like(mask) * w[:{', tf.newaxis' * axes}], in floats.",
             **{leaf.name: leaf.spec},
         )
     expand = all(fit != Fit(-1, True) for fit in fits)
@@ -516,7 +535,7 @@ def weight_places(leaf: Leaf, context: Context) -> Field:
 
 
 def is_weight_elsewhere(leaf: Leaf, context: Context) -> bool:
-    return context.disguised(leaf) or (context.cut and leaf.spec.shape.rank >= 4)
+    return context.disguised(leaf) or (context.cut and context.grid.has_places(leaf.spec.shape))
 
 
 def weights_field(leaf: Leaf, context: Context) -> Field:

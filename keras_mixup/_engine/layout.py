@@ -162,8 +162,8 @@ def _context(method: Method, data: Data) -> Context:
     if len(kinds) > 1:
         _arguments.fail(
             ValueError,
-            "The members of a choice must copy the same kind of places: "
-            "no input is an image and a spectrogram.",
+            "The members of a choice must copy the same kind of places, because labels per place "
+            "are cut with them.",
             "Choose only methods for one kind of input.",
             grids=sorted(kind.__name__ for kind in kinds),
         )

@@ -168,13 +168,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule(
             "floats, one or more per place of an input that is cut",
-            "cut with the input; one value per cell of a spectrogram must be `[B, T, F, 1]`",
+            "cut with the input; one value per cell of a spectrogram must be `[B, T, F, 1]`, and "
+            "one per step of a sequence `[B, T, 1]`",
             kinds.is_float_in_places,
             kinds.float_places,
         ),
         Rule(
             "floats `[B, H W]` or `[B, H W, K]`, or `[B, h, w]` in the proportions of the input, "
-            "beside an input that is cut; also other floats of rank 4 or more",
+            "beside an input that is cut; also other floats of rank 4 or more, or of rank 3 beside "
+            "a sequence",
             "refused: reshape or resize them; `[B, K]` with K = H W is accepted if `num_classes` "
             "is K",
             kinds.is_float_elsewhere,
@@ -199,12 +201,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
             kinds.fail_classes,
         ),
         Rule(
-            "ids, one per place of an input: masks",
-            "soft labels per place, float32; cut where the input is cut",
-            kinds.is_mask,
-            kinds.mask_field,
-        ),
-        Rule(
             "integers `[B, K]` with K = `num_classes`",
             "refused: they could be one-hot labels or the ids of K steps",
             kinds.is_one_hot_or_steps,
@@ -214,14 +210,20 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ),
         ),
         Rule(
+            "ids, one per place of an input: masks",
+            "soft labels per place, float32; cut where the input is cut",
+            kinds.is_mask,
+            kinds.mask_field,
+        ),
+        Rule(
             "other integers of rank 3 or more",
             "refused: cast numbers to float32, and resize masks",
             kinds.is_deep_integer,
             kinds.fail_deep_integer,
         ),
         Rule(
-            "ids `[B, H W]` beside an input that is cut",
-            "refused: reshape them to masks",
+            "ids `[B, H W]` beside an input that is cut; also other ids per step beside a sequence",
+            "refused: reshape them to masks, and resample ids per step to the steps of the input",
             kinds.is_disguised,
             kinds.fail_elsewhere,
         ),

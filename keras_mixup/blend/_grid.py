@@ -35,12 +35,16 @@ class Grid(abc.ABC):
 
     Attributes:
         noun: what one input is called in messages.
+        place: what one place is called.
         sizes: what the sizes of the places are called.
+        mask: the shape of a label with one class id per place.
         canonical: the axes of the places in canonical form.
     """
 
     noun: ClassVar[str]
+    place: ClassVar[str]
     sizes: ClassVar[str]
+    mask: ClassVar[str]
     canonical: ClassVar[slice]
 
     @classmethod
@@ -84,7 +88,7 @@ class Grid(abc.ABC):
                 input=path,
             )
         if 0 in tuple(self.size(shape)):
-            rule = f"{self.noun.capitalize()}s must have {self._parts}."
+            rule = f"{self.noun.capitalize()}s must have {self.place}s."
             todo = f"Remove empty {self.noun}s."
             _arguments.fail(ValueError, rule, todo, input=path, shape=shape)
 
@@ -92,9 +96,12 @@ class Grid(abc.ABC):
         """Raise an error if floats of this shape, which fit the places, may mean something else."""
         del name, shape  # most fit in one way only
 
-    @property
-    def _parts(self) -> str:
-        return "places"
+    def has_places(self, label: tf.TensorShape) -> bool:
+        """Whether a label of this shape, with an axis of classes, must be one per place of inputs.
+
+        Beside an input that is cut, such a label is refused if it is of another size.
+        """
+        return label.rank >= 4
 
     def fits(self, leaf: tf.TensorShape, inputs: Sequence[tf.TensorShape]) -> set[Fit]:
         """All the ways in which a leaf can have one value per place of some input."""
@@ -163,7 +170,9 @@ class Images(Grid):
     data_format: str
     declared: bool = True
     noun: ClassVar[str] = "image"
+    place: ClassVar[str] = "pixel"
     sizes: ClassVar[str] = "height and width"
+    mask: ClassVar[str] = "[B, H, W]"
     canonical: ClassVar[slice] = slice(-3, -1)
 
     @classmethod
@@ -208,10 +217,6 @@ class Images(Grid):
                 shape=shape,
             )
 
-    @property
-    def _parts(self) -> str:
-        return "pixels"
-
 
 def _looks_first(shape: tf.TensorShape) -> bool:
     """Whether the channels of an image seem to be before its height: few, where the last are many.
@@ -240,7 +245,9 @@ class Spectrograms(Grid):
     """Spectrograms `[B, T, F]` and `[B, T, F, C]`, whose places are cells of time and frequency."""
 
     noun: ClassVar[str] = "spectrogram"
+    place: ClassVar[str] = "cell"
     sizes: ClassVar[str] = "number of times and of frequencies"
+    mask: ClassVar[str] = "[B, T, F]"
     canonical: ClassVar[slice] = slice(-3, -1)
 
     @classmethod
@@ -273,10 +280,6 @@ class Spectrograms(Grid):
     def lacks_last(self, rank: int) -> bool:
         return rank == 3
 
-    @property
-    def _parts(self) -> str:
-        return "cells"
-
     def check_label(self, name: str, shape: tf.TensorShape) -> None:
         if shape.rank == 3:
             _arguments.fail(
@@ -293,7 +296,9 @@ class Sequences(Grid):
     """Sequences `[B, T]`, `[B, T, F]` and `[B, T, F, C]`, whose places are the steps of axis 1."""
 
     noun: ClassVar[str] = "sequence"
+    place: ClassVar[str] = "step"
     sizes: ClassVar[str] = "number of steps"
+    mask: ClassVar[str] = "[B, T]"
     canonical: ClassVar[slice] = slice(1, 2)
 
     @classmethod
@@ -326,9 +331,8 @@ class Sequences(Grid):
     def lacks_last(self, rank: int) -> bool:
         return rank == 2
 
-    @property
-    def _parts(self) -> str:
-        return "steps"
+    def has_places(self, label: tf.TensorShape) -> bool:
+        return label.rank >= 3 and label[1] != 1
 
     def fits(self, leaf: tf.TensorShape, inputs: Sequence[tf.TensorShape]) -> set[Fit]:
         # A single value is one per example. Nothing is lost where T is 1: the share is 0 or 1.
@@ -339,12 +343,12 @@ class Sequences(Grid):
 
     def check_label(self, name: str, shape: tf.TensorShape) -> None:
         if shape.rank == 2:
-            width = "its width" if shape[1] is None else shape[1]
+            width = "" if shape[1] is None else f", {shape[1]},"
             _arguments.fail(
                 ValueError,
                 "Floats [B, T] beside sequences of T steps could be one value per step, or one "
                 "label of T numbers per example.",
-                "Pass values per step as [B, T, 1]. For one label per example, pass "
-                f"num_classes={width}; for several outputs, in the structure of y.",
+                "Pass values per step as [B, T, 1]. For one label per example, pass its width"
+                f"{width} as num_classes; for several outputs, in the structure of y.",
                 **{name: shape},
             )
