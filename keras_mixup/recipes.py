@@ -13,7 +13,7 @@ from keras_mixup._engine.combine import WithClean, in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.recipe import lam_of, recipe
 from keras_mixup._types import AnyLabel, AnyPairing, NumClasses
-from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized
+from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized, Segment
 from keras_mixup.coefficient import Beta, Constant, Scale
 from keras_mixup.label import Remix
 from keras_mixup.pairing import Closeness
@@ -23,6 +23,7 @@ __all__ = [  # noqa: RUF022
     "mixup",
     "cutmix",
     "cutmix_minmax",
+    "cutmix_1d",
     "resizemix",
     "fmix",
     "specmix",
@@ -490,6 +491,77 @@ def cutmix_minmax(
         keep=keep,
         data_format=data_format,
         bounding_box_format=bounding_box_format,
+        seed=seed,
+    )
+
+
+@recipe
+def cutmix_1d(
+    alpha: float | Schedule = 1.0,
+    *,
+    num_classes: NumClasses = None,
+    seed: int | None = None,
+    per_batch: bool = False,
+    probability: float | Schedule = 1.0,
+    pairing: AnyPairing = None,
+    label: AnyLabel = None,
+    keep: Sequence[str] = (),
+    dtype: Any = None,
+) -> Mix:
+    """CutMix along time: pastes a segment of one sequence into another at the same steps.
+
+        x~ = (1 - M) x_i + M x_j
+        y~ = s y_i + (1 - s) y_j,    s = 1 - (steps of M) / T
+
+    M is a segment of (1 - lam) T steps, where lam ~ Beta(alpha, alpha). Its center is uniform on
+    the axis, and the segment is clipped at the ends, as a box of CutMix is at the border. s is
+    counted after rounding and clipping, so that the label is exactly the share of the steps.
+
+    The sides of a box are sqrt(1 - lam), which makes its area 1 - lam. A segment has only one side,
+    so its length is 1 - lam; with the square root, lam = 3/4 would copy half of the sequence.
+
+    lam and the segment are drawn per example (`per_batch` shares lam but not the center), and no
+    example is its own partner.
+
+    Args:
+        alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in
+            CutMix.
+        num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`. Ids, soft
+            labels and weights per step are cut with the input.
+        dtype: dtype in which uint8 inputs are returned; None keeps uint8. It is required for
+            uint16 and int16, such as PCM audio: "int16" keeps those.
+
+    Returns:
+        A `Mix`, used as in `mixup`, for sequences `[B, T]`, `[B, T, F]` or `[B, T, F, C]`, such as
+        waveforms, sensors and spectrograms: axis 1 is time.
+
+    Raises:
+        TypeError, ValueError: as in `mixup`; also if an input has a different rank, if inputs
+            differ in T, or if a label could be one per step and one per example.
+
+    Example:
+        >>> train = ds.batch(128).apply(cutmix_1d(num_classes=10, seed=0))
+
+        A plan made by hand: half of sequence 1 in the middle of sequence 0, and labels per step:
+
+        >>> x, steps = np.float32([np.zeros(4), np.ones(4)]), np.int32([[0] * 4, [1] * 4])
+        >>> plan = Plan(partner=[1, 0], lam=[0.5, 0.5], seed=np.full((2, 8), -(2**31)))
+        >>> x, y = cutmix_1d(num_classes=2).apply_plan((x, (np.arange(2), steps)), plan)
+        >>> x[0].numpy().tolist(), y[0][0].numpy().tolist()
+        ([0.0, 1.0, 1.0, 0.0], [0.5, 0.5])
+        >>> y[1][0].numpy().argmax(axis=-1).tolist()
+        [0, 1, 1, 0]
+
+    References:
+        CutMix: Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
+    """
+    return Mix(
+        coefficient=lam_of(Beta(alpha), probability, per_batch),
+        blend=Segment(dtype),
+        pairing=pairing,
+        label=label,
+        num_classes=num_classes,
+        keep=keep,
         seed=seed,
     )
 

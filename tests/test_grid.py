@@ -23,11 +23,13 @@ from helpers import (
 from keras_mixup import (
     Mix,
     blend,
+    choose,
     cutmix,
+    cutmix_1d,
     mixup,
     specmix,
 )
-from keras_mixup.blend._grid import Fit, Images, Spectrograms
+from keras_mixup.blend._grid import Fit, Images, Sequences, Spectrograms
 
 ALL = {**CUTTING, "specmix": specmix}
 
@@ -120,6 +122,297 @@ def test_labels_of_the_shape_of_a_spectrogram(frequencies):
         dataset_of(element).apply(specmix())
     dataset_of((spec(None, 7, 5), spec(None, 7, 5, 1))).apply(specmix())
     dataset_of((spec(None, 7, 5), spec(None, 7, 6))).apply(specmix())
+
+
+# ---------------------------------------------------------------- sequences
+
+X_SHAPES = [(5, 7), (5, 7, 3), (5, 7, 3, 2)]
+STEPS = [cutmix_1d, lambda **k: choose(cutmix_1d(**k), cutmix_1d(0.3, **k), None)]
+
+
+def sources(mix, x, plan):
+    """Which example each step is from, int [B, T]."""
+    rows = mix.apply_plan((numbered(*x.shape), np.zeros(len(x), "float32")), plan)[0]
+    rows = rows.numpy().astype(int).reshape(*x.shape[:2], -1)
+    assert np.all(rows == rows[..., :1])
+    return rows[..., 0]
+
+
+def cut_from(source, leaf):
+    """The leaf, with every step from its source."""
+    return leaf[source, np.arange(leaf.shape[1])]
+
+
+def shares(source, others):
+    """The shares of the original, and its partner, with the axes of a label."""
+    own = np.arange(len(source))[:, None]
+    copied = source != own
+    partner = source[own[:, 0], copied.argmax(1)]
+    return 1 - copied.mean(1).reshape(-1, *[1] * others), partner
+
+
+@pytest.mark.parametrize("make", STEPS, ids=["cutmix_1d", "choose"])
+@pytest.mark.parametrize("x_shape", X_SHAPES)
+@pytest.mark.parametrize("known", [True, False])
+def test_labels_and_weights_of_steps_are_cut_with_the_sequence(make, x_shape, known):
+    x, ids = floats(*x_shape), np.random.default_rng(0).integers(4, size=(5, 7))
+    y = {
+        "ids": ids,
+        "ids [B, T, 1]": ids[..., None],
+        "soft": np.eye(4, dtype="float32")[ids],
+        "numbers": floats(5, 7, 1).astype("float64"),
+        "spectra": floats(5, 7, 6, 2),
+        "all": np.arange(5) % 4,
+    }
+    weights = {name: floats(5, 7) for name in y} | {"all": floats(5)}
+    signature = tf.nest.map_structure(
+        lambda leaf: spec(*(leaf.shape if known else [None] * leaf.ndim), dtype=leaf.dtype),
+        (x, y, weights),
+    )
+    signature[1]["ids [B, T, 1]"] = spec(None, 7 if known else None, 1, dtype="int64")
+    dataset = unknown(signature, (x, y, weights))
+    mix = make(num_classes=4, seed=0)
+    plan = mix.draw_plan((x, y, weights), (5, 8))
+    source = sources(make(), x, plan)
+    assert_cut((x, y, weights), mix.apply_plan((x, y, weights), plan), source)
+    for mixed in (head(dataset.apply(mix)), head(dataset.map(mix))):
+        # Read off the values, which are all different.
+        source = np.argmax(mixed[2]["soft"][:, None] == weights["soft"][None], axis=1)
+        assert_cut((x, y, weights), mixed, source)
+
+
+def assert_cut(element, mixed, source):
+    assert np.any(source != np.arange(5)[:, None])
+    x, y, weights = element
+    soft = np.eye(4, dtype="float32")[y["ids"]]
+    expected = {**y, "ids": soft, "ids [B, T, 1]": soft}
+    del expected["all"]
+    for name, leaf in expected.items():
+        assert mixed[1][name].dtype == leaf.dtype
+        np.testing.assert_array_equal(mixed[1][name], cut_from(source, leaf))
+        np.testing.assert_array_equal(mixed[2][name], cut_from(source, weights[name]))
+    np.testing.assert_array_equal(mixed[0], cut_from(source, x))
+    (share, partner), weight = shares(source, 0), weights["all"]
+    total = share * weight + (1 - share) * weight[partner]
+    np.testing.assert_allclose(mixed[2]["all"], total, atol=1e-6)
+    part, one_hot = (share * weight / total)[:, None], np.eye(4)[y["all"]]
+    label = part * one_hot + (1 - part) * one_hot[partner]
+    np.testing.assert_allclose(mixed[1]["all"], label, atol=1e-6)
+
+
+@EVERY_USE
+@pytest.mark.parametrize("x_shape", X_SHAPES)
+@pytest.mark.parametrize(
+    ("y", "num_classes"),
+    [
+        (zeros(5, 7, dtype="int32"), 7),  # one-hot labels, or an id per step
+        (zeros(5, 7), None),  # a value per step, or one label
+        (zeros(5, 6, 4), 4),  # labels of steps at another rate
+        (zeros(5, 14, 4), None),
+        (zeros(5, 6, 1), None),
+        (zeros(5, 6, dtype="int32"), 4),
+        (zeros(5, 6, 1, dtype="int32"), 4),
+        (zeros(5, 7, 4, dtype="int32"), 4),
+        (zeros(5, 6, 3, 2), None),
+    ],
+)
+def test_labels_that_fit_a_sequence_in_two_ways_or_in_none(x_shape, y, num_classes, use):
+    with pytest.raises(ValueError, match="Received: "):
+        use_mix(use, cutmix_1d(num_classes=num_classes, seed=0), zeros(*x_shape), y)
+
+
+@EVERY_USE
+@pytest.mark.parametrize("x_shape", X_SHAPES)
+def test_one_label_per_example_beside_a_sequence(x_shape, use):
+    x = zeros(*x_shape)
+    for y in (zeros(5), zeros(5, 1), zeros(5, 10), zeros(5, 1, 4), zeros(5, 6)):
+        use_mix(use, cutmix_1d(seed=0), x, y)
+    for y in (zeros(5, dtype="int32"), zeros(5, 1, dtype="uint8")):
+        use_mix(use, cutmix_1d(seed=0, num_classes=7), x, y)
+
+
+@pytest.mark.parametrize("length", [1, 7])
+@pytest.mark.parametrize("known", [True, False])
+def test_an_id_or_a_number_per_example_is_none_per_step(known, length):
+    """[B, 1] are labels of examples, also beside sequences of unknown length or of one step."""
+    x, shape = floats(5, length, 3), (5, length, 3) if known else (None, None, None)
+    for y, width in ((np.arange(5)[:, None], [4]), (floats(5, 1), [1])):
+        y = y % 4
+        signature = spec(*shape), spec(None, 1, dtype=y.dtype)
+        num_classes = 4 if width == [4] else None
+        dataset = unknown(signature, (x, y)).apply(cutmix_1d(num_classes=num_classes, seed=0))
+        assert dataset.element_spec[1].shape[1:].as_list() == width
+        assert head(dataset)[1].shape == (5, *width)
+
+
+def test_what_the_errors_of_ambiguous_labels_advise():
+    x, wide = floats(5, 7), np.eye(7, dtype="float32")[[0, 1, 2, 3, 3]]
+    with pytest.raises(
+        ValueError, match=r"Pass values per step as \[B, T, 1\].*, 7, as num_classes"
+    ):
+        cutmix_1d()(x, wide)
+    mix = cutmix_1d(num_classes=7)
+    plan = mix.draw_plan((x, wide), (1, 2))
+    source = sources(cutmix_1d(), x, plan)
+    share, partner = shares(source, 1)
+    expected = share * wide + (1 - share) * wide[partner]
+    np.testing.assert_allclose(mix.apply_plan((x, wide), plan)[1], expected, atol=1e-6)
+    cut = cutmix_1d().apply_plan((x, wide[..., None]), plan)[1][..., 0]
+    np.testing.assert_array_equal(cut, cut_from(source, wide))
+    cutmix_1d(num_classes={"a": 7, "b": None})(x, {"a": wide, "b": floats(5)})
+    # Integers: cast one-hot labels; convert ids of steps.
+    ids = np.arange(35, dtype="int32").reshape(5, 7) % 7
+    with pytest.raises(ValueError, match=r"one-hot labels or ids of K steps.*tf.one_hot"):
+        cutmix_1d(num_classes=7)(x, ids)
+    cutmix_1d(num_classes=7)(x, tf.cast(ids, tf.float32))
+    assert cutmix_1d(num_classes=7)(x, tf.one_hot(ids, 7))[1].shape == (5, 7, 7)
+    # Labels at another rate: one per example once they are flat; ids as several outputs.
+    for num_classes in (None, 4):
+        with pytest.raises(ValueError, match=r"number of steps of.*\[B, K\]: reshape") as error:
+            cutmix_1d(num_classes=num_classes)(x, floats(5, 6, 4))
+        assert "pass num_classes" not in str(error.value)
+    cutmix_1d()(x, floats(5, 24))
+    with pytest.raises(ValueError, match=r"number of steps of.*\[B\]: split"):
+        cutmix_1d(num_classes=7)(x, ids[:, :6])
+    cutmix_1d(num_classes=7)(x, tuple(np.moveaxis(ids[:, :6], 1, 0)))
+    cutmix_1d()(x, np.repeat(floats(5, 6, 4), 7, axis=1)[:, ::6])
+    # Ids of cells.
+    with pytest.raises(ValueError, match=r"one value per step.*\[B, T\].*one-hot"):
+        cutmix_1d(num_classes=3)(floats(5, 7, 4, 1), zeros(5, 7, 4, dtype="int32"))
+    cutmix_1d()(floats(5, 7, 4, 1), zeros(5, 7, 4, 3))
+
+
+@pytest.mark.parametrize("width", [10, None])
+def test_one_label_beside_sequences_of_unknown_length(width):
+    x, y = spec(None, None, 3), spec(None, width)
+    for element in ((x, y), (spec(None, None), y)):
+        with pytest.raises(ValueError, match=r"one value per step.*num_classes.*Received: "):
+            dataset_of(element).apply(cutmix_1d())
+        dataset_of(element).apply(cutmix_1d(num_classes=10))
+    mixed = unknown((x, y), (floats(5, 7, 3), floats(5, 10))).apply(cutmix_1d(num_classes=10))
+    assert head(mixed)[1].shape == (5, 10)
+    dataset_of((spec(None, 7, 3), spec(None, 10))).apply(cutmix_1d())
+
+
+@pytest.mark.parametrize("y", [zeros(5, 6, dtype="int32"), zeros(5, 6, 4), zeros(5, 1, 4)])
+def test_lengths_that_only_a_batch_shows(y):
+    mix = cutmix_1d(num_classes=4, seed=0)
+    for x_spec, y_spec in (
+        (spec(None, None, 3), spec(*[None] * y.ndim, dtype=y.dtype)),
+        (spec(None, None, 3), spec(*y.shape, dtype=y.dtype)),
+        (spec(5, 7, 3), spec(*[None] * y.ndim, dtype=y.dtype)),
+    ):
+        dataset = unknown((x_spec, y_spec), (floats(5, 7, 3), y)).apply(mix)
+        if y.shape[1] == 1 and y_spec.shape[1] == 1:
+            head(dataset)  # one label per example
+            continue
+        with pytest.raises(INVALID, match=r"same number of steps.*Received: "):
+            head(dataset)
+
+
+def test_several_sequences_have_one_length():
+    y = spec(5)
+    dataset_of(({"a": spec(5, 7), "b": spec(5, 7, 3)}, y)).apply(cutmix_1d())
+    for other in (spec(5, 8, 3), spec(5, 1), spec(5)):
+        with pytest.raises(ValueError, match="Received: "):
+            dataset_of(({"a": spec(5, 7), "b": other}, y)).apply(cutmix_1d())
+        dataset_of(({"a": spec(5, 7), "b": other}, y)).apply(cutmix_1d(keep=("b",)))
+    element = {"a": floats(5, 7), "b": floats(5, 6)}, floats(5)
+    signature = {"a": spec(None, None), "b": spec(None, None)}, y
+    with pytest.raises(INVALID, match="same number of steps"):
+        head(unknown(signature, element).apply(cutmix_1d()))
+
+
+@EVERY_USE
+@pytest.mark.parametrize("y", [zeros(5, 7), zeros(5, 7, 7)])
+def test_weights_of_classes_are_none_of_steps(y, use):
+    """Of one label with T classes, [B, T] are weights per class, or belong to steps."""
+    mix = cutmix_1d(num_classes=7, seed=0)
+    x, weight = zeros(5, 7, 2), np.ones((5, 7), "float32")
+    if y.ndim == 3:
+        use_mix(use, mix, x, y, weight)
+        return
+    with pytest.raises(ValueError, match=r"One weight per step.*Received: "):
+        use_mix(use, mix, x, y, weight)
+    use_mix(use, mix, x, y, weight.mean(1))
+
+
+def test_labels_of_steps_need_weights_of_steps():
+    x, ids, weight = floats(5, 7, 2), zeros(5, 7, dtype="int32"), floats(5)
+    with pytest.raises(ValueError, match=r"sequence.*w\[:, tf.newaxis\],") as error:
+        cutmix_1d(num_classes=3)(x, ids, weight)
+    assert "image" not in str(error.value)
+    repeated = tf.ones_like(ids, tf.float32) * weight[:, tf.newaxis]
+    cutmix_1d(num_classes=3)(x, ids, repeated)
+    with pytest.raises(ValueError, match=r"image.*w\[:, tf.newaxis, tf.newaxis\],"):
+        cutmix(num_classes=3)(floats(5, 4, 6, 2), zeros(5, 4, 6, dtype="int32"), weight)
+    with pytest.raises(ValueError, match=r"w\[:, tf.newaxis, tf.newaxis, tf.newaxis\],"):
+        cutmix(num_classes=3)(floats(5, 2, 4, 6, 2), zeros(5, 2, 4, 6, dtype="int32"), weight)
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "y", "words"),
+    [
+        (cutmix_1d, (5, 7, 4), (5, 7, 4), ("step", "[B, T]")),
+        (specmix, (5, 7, 4), (5, 7, 4, 2), ("cell", "[B, T, F]")),
+        (cutmix, (5, 7, 4, 3), (5, 7, 4, 2), ("pixel", "[B, H, W]")),
+    ],
+)
+def test_each_grid_has_its_own_words_for_masks(make, x, y, words):
+    with pytest.raises(ValueError, match=r"one value per .*Received: ") as error:
+        make(num_classes=3)(zeros(*x), zeros(*y, dtype="int32"))
+    assert f"one value per {words[0]}" in str(error.value)
+    assert f"Pass masks as {words[1]};" in str(error.value)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 2, 3, 4, 5)])
+def test_cutmix_1d_needs_sequences(shape):
+    for use in ("apply", "map"):
+        with pytest.raises(ValueError, match=r"\[B, T, F, C\].*\n?.*Received:"):
+            getattr(dataset_of((spec(*shape), spec(5, dtype="int64"))), use)(
+                cutmix_1d(num_classes=3)
+            )
+
+
+def test_boxes_beside_sequences_are_refused():
+    y = {"boxes": zeros(5, 2, 4), "labels": zeros(5, 2)}
+    with pytest.raises(ValueError, match="does not support bounding boxes"):
+        cutmix_1d()(zeros(5, 7, 3), y)
+
+
+def test_members_of_a_choice_copy_the_same_places():
+    """Where SpecMix mixes labels of steps, cutmix_1d cuts them."""
+    x = spec(None, 7, 5), spec(None, dtype="int64")
+    with pytest.raises(ValueError, match=r"same kind of places.*'Sequences', 'Spectrograms'"):
+        dataset_of(x).apply(choose(cutmix_1d(num_classes=3), specmix(num_classes=3)))
+    dataset_of(x).apply(choose(cutmix_1d(num_classes=3), mixup(num_classes=3), None))
+
+
+# ---------------------------------------------------------------- declared widths
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "y"),
+    [
+        (cutmix_1d, (4, 7, 3), (4, 7)),
+        (specmix, (4, 7, 5), (4, 7, 5)),
+        (cutmix, (4, 6, 5, 3), (4, 6, 5)),
+        (cutmix, (4, 6, 5, 5, 3), (4, 6, 5, 5)),
+    ],
+)
+def test_a_declared_axis_of_classes_is_none_of_places(make, x, y):
+    """`num_classes` says that the last axis of floats holds classes."""
+    x, y = floats(*x), floats(*y)
+    mix = make(num_classes=y.shape[-1])
+    if y.ndim == 4:
+        with pytest.raises(ValueError, match="Received: "):
+            mix(x, y)
+        return
+    plan = mix.draw_plan((x, y), (5, 6))
+    at = origin(make(), (x, y), plan).reshape(4, -1).mean(1)
+    share = 1 - at.reshape(4, *[1] * (y.ndim - 1))
+    expected = share * y + (1 - share) * y[plan.partner.numpy()]
+    np.testing.assert_allclose(mix.apply_plan((x, y), plan)[1], expected, atol=1e-5)
 
 
 # ---------------------------------------------------------------- channels first
@@ -265,7 +558,8 @@ def test_a_blend_with_a_grid_of_its_own_needs_no_change_of_the_engine():
 
 # ---------------------------------------------------------------- the tables of each grid
 
-LAST, FIRST, CELLS = Images("channels_last"), Images("channels_first"), Spectrograms()
+LAST, FIRST = Images("channels_last"), Images("channels_first")
+CELLS, STEPWISE = Spectrograms(), Sequences()
 INNER, WITH_AXIS = Fit(-1, False), Fit(-1, True)
 
 
@@ -295,6 +589,16 @@ INNER, WITH_AXIS = Fit(-1, False), Fit(-1, True)
         (CELLS, (4, 7, 5), (4, 7, 5, 2), {WITH_AXIS}),
         (CELLS, (4, 7, 5, 2), (4, 7, 5), {INNER}),
         (CELLS, (4, 7, 5, 2), (4, 7), set()),
+        (STEPWISE, (4, 7), (4, 7), {INNER}),
+        (STEPWISE, (4, 7, 5), (4, 7), {INNER}),
+        (STEPWISE, (4, 7, 5), (4, 7, 9), {WITH_AXIS}),
+        (STEPWISE, (4, 7, 5, 2), (4, 7, 5, 3), {WITH_AXIS}),
+        (STEPWISE, (4, 7, 5), (4, 5), set()),
+        (STEPWISE, (4, 7), (4,), set()),
+        (STEPWISE, (4, None), (4, 7), {INNER}),
+        (STEPWISE, (4, None), (4, 1), set()),
+        (STEPWISE, (4, 1), (4, 1), set()),
+        (STEPWISE, (4, 7), (4, None), {INNER}),
     ],
 )
 def test_the_ways_in_which_a_leaf_fits(grid, image, leaf, expected):
@@ -334,6 +638,12 @@ def test_the_ways_in_which_a_leaf_fits(grid, image, leaf, expected):
         (CELLS, (4, 7, 5), [35], True),
         (CELLS, (4, 7, 5), [7], False),
         (CELLS, (4, 7, 5, 2), [70], True),
+        (STEPWISE, (4, 7), [7], True),
+        (STEPWISE, (4, 7), [6], False),
+        (STEPWISE, (4, 7, 5), [35], True),
+        (STEPWISE, (4, 7, 5), [5], False),
+        (STEPWISE, (4, 7, 5, 2), [70], True),
+        (STEPWISE, (4, 7, 5, 2), [14], True),
     ],
 )
 def test_places_in_another_shape(grid, image, axes, expected):
@@ -393,9 +703,10 @@ def test_what_images_of_each_layout_look_like(shape, first, last):
 def test_the_grid_of_a_data_format(channels_first):
     assert Images.of(None) == Images("channels_first", declared=False)
     assert Images.of("channels_last") == Images("channels_last", declared=True)
-    assert Spectrograms.of(None) == Spectrograms.of("channels_last") == Spectrograms()
-    with pytest.raises(ValueError, match=r"channels last.*Received: data_format="):
-        Spectrograms.of("channels_first")
+    for grid in (Spectrograms, Sequences):
+        assert grid.of(None) == grid.of("channels_last") == grid()
+        with pytest.raises(ValueError, match=r"channels last.*Received: data_format="):
+            grid.of("channels_first")
 
 
 @pytest.mark.parametrize(
@@ -406,19 +717,24 @@ def test_the_grid_of_a_data_format(channels_first):
         (FIRST, (4, 3, 6, 5), [6, 5], [4, 6, 5]),
         (CELLS, (4, 7, 5), [7, 5], [4, 7, 5]),
         (CELLS, (4, 7, 5, 2), [7, 5], [4, 7, 5]),
+        (STEPWISE, (4, 7), [7], [4, 7]),
+        (STEPWISE, (4, 7, 5), [7], [4, 7]),
+        (STEPWISE, (4, 7, 5, 2), [7], [4, 7]),
     ],
 )
 def test_sizes_and_places(grid, shape, size, places):
     assert list(grid.size(shape)) == size
-    assert list(grid.places(list(shape), grid.axes(len(shape))[0])) == places
+    assert list(grid.places(list(shape), (grid.axes(len(shape)) or (-1,))[0])) == places
     lacks = grid.lacks_last(len(shape))
-    assert lacks == (grid == FIRST or len(shape) == 3)
+    assert lacks == (grid == FIRST or len(shape) == len(places))
     # In canonical form, the sizes are before the last axis.
     assert list((*shape, 1) if lacks else shape)[grid.canonical] == size
 
 
 @pytest.mark.parametrize(
-    ("grid", "ranks"), [(LAST, {4, 5}), (FIRST, {4, 5}), (CELLS, {3, 4})], ids=str
+    ("grid", "ranks"),
+    [(LAST, {4, 5}), (FIRST, {4, 5}), (CELLS, {3, 4}), (STEPWISE, {2, 3, 4})],
+    ids=str,
 )
 def test_the_ranks_of_each_grid(grid, ranks):
     for rank in range(1, 7):
@@ -430,13 +746,16 @@ def test_the_ranks_of_each_grid(grid, ranks):
             grid.check("x", shape)
 
 
-@pytest.mark.parametrize(("grid", "shape"), [(LAST, (0, 6, 5, 3)), (CELLS, (0, 7, 5))])
-def test_a_batch_without_images_is_no_batch_of_empty_images(grid, shape):
+@pytest.mark.parametrize(
+    ("grid", "shape", "make"),
+    [(LAST, (0, 6, 5, 3), cutmix), (CELLS, (0, 7, 5), specmix), (STEPWISE, (0, 7, 5), cutmix_1d)],
+)
+def test_a_batch_without_images_is_no_batch_of_empty_images(grid, shape, make):
     grid.check("x", tf.TensorShape(shape))
-    mix = cutmix(num_classes=3) if grid == LAST else specmix(num_classes=3)
+    mix = make(num_classes=3)
     assert mix(zeros(*shape), zeros(0, dtype="int32"))[0].shape == shape
-    for axis in (1, 2):
+    for axis in range(1, 1 + len(grid.size(shape))):
         empty = [4, *shape[1:]]
         empty[axis] = 0
-        with pytest.raises(ValueError, match=r"must have (pixels|cells).*Received: input='x'"):
+        with pytest.raises(ValueError, match=r"must have (pixels|cells|steps).*Received: input"):
             grid.check("x", tf.TensorShape(empty))
