@@ -62,6 +62,11 @@ class Method(Configurable, abc.ABC):
         """The part of this method that applies plans; equal ones share a compiled program."""
 
     @property
+    def supports_jit(self) -> bool:
+        """Whether XLA can compile the mixing."""
+        return all(part.supports_jit for p in self.blended for part in (p.blend, p.label))
+
+    @property
     def points(self) -> tuple[str, ...]:
         """The points in a model where inputs are mixed; empty if the pipeline mixes them."""
         return ()

@@ -317,8 +317,8 @@ class Mix(FourParts, Data):
         self, element: Element, plan: Any, layout: Layout, *, compiled: bool = True
     ) -> Element:
         method = self.method
-        supported = all(part.supports_jit for p in method.blended for part in (p.blend, p.label))
-        make = compiled_program if compiled and supported and layout.static else program
+        compiled = compiled and method.supports_jit and layout.static
+        make = compiled_program if compiled else program
         first, second = layout.halves(element)
         mixed, ranges = make(method.applied(), layout.mixed)(first, second, plan)
         assert_allowed(ranges, layout.mixed)
