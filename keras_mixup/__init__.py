@@ -25,6 +25,7 @@ from keras_mixup._engine.combine import WithClean, choose, in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.plans import ChoicePlan, InModelPlan, Plan
 from keras_mixup._in_model import MixedModel, MixPoint
+from keras_mixup._layer import MixLayer
 from keras_mixup.pairs import nearest_neighbors, neighbor_pairs, shuffled_pairs
 from keras_mixup.recipes import *  # noqa: F403
 
@@ -32,6 +33,7 @@ __all__ = [
     "ChoicePlan",
     "InModelPlan",
     "Mix",
+    "MixLayer",
     "MixPoint",
     "MixedModel",
     "Plan",
