@@ -24,7 +24,7 @@ import tensorflow as tf
 from experiment import mean_and_range, table
 from keras import layers
 
-from keras_mixup import mixup
+from keras_mixup import analysis, mixup
 
 CLASS_NAMES = ["airplane", "automobile", "bird", "cat", "deer"]
 CLASS_NAMES += ["dog", "frog", "horse", "ship", "truck"]
@@ -137,9 +137,10 @@ def batches(x, y, mix, seed, batch_size=128, crop=False):
 
 
 def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None, verbose=0):
-    """Trains a model; returns it with {"test_error", "train_error" (%), "seconds"}.
+    """Trains a model; returns it with {"test_error", "train_error", "ece" (%), "nll", "seconds"}.
 
-    With `wrap`, it is trained inside the model that the mix makes of it.
+    The calibration error and the negative log-likelihood (nats) are those of the test images. With
+    `wrap`, the model is trained inside the one that the mix makes of it.
     """
     keras.utils.set_random_seed(seed)
     model = network(data, recipe.widths, dropout)
@@ -164,10 +165,15 @@ def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None,
     )
     seconds = time.perf_counter() - start
     accuracy = statistics.median(history.history["val_accuracy"])
-    predicted = model.predict(data.x, batch_size=500, verbose=0).argmax(-1)
+    on_training, on_test = (
+        model.predict(x, batch_size=500, verbose=0) for x in (data.x, data.x_test)
+    )
+    calibration = analysis.reliability(data.y_test, on_test)
     return model, {
         "test_error": 100 * (1 - accuracy),
-        "train_error": 100 * float(np.mean(predicted != data.y)),
+        "train_error": 100 * float(np.mean(on_training.argmax(-1) != data.y)),
+        "ece": 100 * calibration.ece,
+        "nll": calibration.nll,
         "seconds": seconds,
     }
 
@@ -193,12 +199,20 @@ def trained(name, data, mix, seed, folder, recipe=CPU, **options):
     return model, run
 
 
+MEASURES = {  # of a run, in the order of the tables
+    "test_error": "test error (%)",
+    "ece": "calibration error (%)",
+    "nll": "negative log-likelihood (nats)",
+    "train_error": "training error (%)",
+}
+
+
 def errors_table(runs, title):
     """The table of {name: its runs, one per seed}."""
     seeds = max(map(len, runs.values()))
     title += f", mean (range) of {seeds} seeds" if seeds > 1 else ", one seed"
     rows = []
     for name, found in runs.items():
-        columns = [[run[key] for run in found] for key in ("test_error", "train_error")]
-        rows.append([name, *map(mean_and_range, columns)])
-    return table([title, "test error (%)", "training error (%)"], rows)
+        columns = ([run[key] for run in found] for key in MEASURES)
+        rows.append([name, *map(mean_and_range, columns, (1, 1, 2, 1))])
+    return table([title, *MEASURES.values()], rows)

@@ -13,6 +13,9 @@ import nbclient
 import numpy as np
 import pytest
 
+from keras_mixup import mixup
+from keras_mixup.analysis import reliability
+
 ROOT = pathlib.Path(__file__).parent.parent
 # Each is a script and, beside it, a notebook of the same cells.
 EXPERIMENTS = [
@@ -130,6 +133,19 @@ def test_the_page_of_results_has_the_table_of_its_rows(monkeypatch):
     script = importlib.import_module("cifar10_paper")
     table = script.results(script.read(ROOT / "docs/cifar10_paper.csv"))
     assert table in (ROOT / "docs/results.md").read_text()
+
+
+@pytest.mark.slow
+def test_calibration_stands_beside_the_error(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    cifar10 = importlib.import_module("cifar10")
+    data = cifar10.load(smoke=True)
+    model, run = cifar10.fit(data, mixup(0, num_classes=10), 0, cifar10.shorter(cifar10.CPU))
+    expected = reliability(data.y_test, model.predict(data.x_test, batch_size=500, verbose=0))
+    assert run["ece"] == 100 * expected.ece
+    assert run["nll"] == expected.nll
+    cells = [f"{run[key]:.1f}" for key in ("test_error", "ece")] + [f"{run['nll']:.2f}"]
+    assert f"| plain | {' | '.join(cells)} |" in cifar10.errors_table({"plain": [run]}, "title")
 
 
 def test_the_network_predicts_in_float32_under_every_policy(monkeypatch):
