@@ -17,12 +17,15 @@
 # points, so the generator learns nothing from it. mixup asks the discriminator to be linear between
 # the two.
 #
-# **How long.** About 16 minutes of processor time for three seeds of each. The paper trains the
-# generator for 20,000 steps; here it takes 1,000. On the command line, `--steps 20000` runs all of
-# them.
+# **How long.** About 10 minutes of CPU time for three seeds of each and 1,000 steps of the
+# generator. The paper trains for 20,000 steps, as `--steps 20000` does, in about 10 minutes per
+# run. Each measurement is written to a table as it is made, and `--show TABLE` shows such a table
+# without training. The saved notebook shows the table of `--steps 20000 --seeds 0`.
 
 # %%
+import csv
 import time
+from pathlib import Path
 
 import experiment  # first, to silence TensorFlow's messages
 import keras
@@ -35,12 +38,18 @@ from sklearn.datasets import make_blobs
 
 from keras_mixup import mixup
 
+COLORS = {"plain": "#D55E00", "mixup": "#0072B2", "mixup, unmixed for g": "#009E73"}
 args = experiment.flags(
     "Sec. 3.7: GANs on two mixtures of Gaussians, plain and with mixup.",
     seeds=([0, 1, 2], "seeds; one GAN of each kind is trained per seed"),
     steps=(1000, "number of generator steps"),
+    shapes=(["ring", "grid"], "toy sets", ["ring", "grid"]),
+    methods=(list(COLORS), "methods to train", list(COLORS)),
+    table=("gan.csv", "file to write the measurements to"),
+    show=(None, "table of earlier runs to show, without training"),
 )
-STEPS, EVERY, WIDTH = (4, 1, 16) if args.smoke else (args.steps, 50, 512)
+STEPS, WIDTH = (4, 16) if args.smoke else (args.steps, 512)
+EVERY = max(1, min(50, STEPS // 4), STEPS // 100)  # steps between two measurements
 SEEDS = args.seeds[:1] if args.smoke else args.seeds
 SNAPSHOTS = sorted({step for step in (10, 100, 300, 1000, 3000, 10_000) if step < STEPS} | {STEPS})
 BATCH, TURNS = 128, 1 if args.smoke else 5  # discriminator steps per generator step
@@ -171,10 +180,10 @@ class GAN(keras.Model):
 # 0.5 from every mode are far off; 0.5 is the distance between neighbors in the grid.
 #
 # GANs fluctuate during training, so all numbers are means over the measurements in the last quarter
-# of training, which are taken every 50 steps. A run has collapsed if it then reaches fewer than
-# half of the modes. There are two references: points of the true distribution, and points spread
-# evenly over the square of the picture, as if nothing had been learned. The latter also cover many
-# modes, by chance.
+# of training, which are taken every 50 steps, or 100 times in longer training. A run has collapsed
+# if it then reaches fewer than half of the modes. There are two references: points of the true
+# distribution, and points spread evenly over the square of the picture, as if nothing had been
+# learned. The latter also cover many modes, by chance.
 
 # %%
 FRAME = 1.6
@@ -192,16 +201,25 @@ def measure(x, modes):
 
 
 class Watch(keras.callbacks.Callback):
-    """Keeps samples of the generator that are always made from the same z."""
+    """Adds measurements to the table, and keeps samples; both are always made from the same z."""
 
-    def __init__(self):
+    def __init__(self, shape, method, seed):
         super().__init__()
+        self.run, self.modes = (shape, method, seed), MODES[shape]
         self.z = np.random.default_rng(0).normal(size=[2500, 2]).astype("float32")
         self.samples = {}
 
     def on_train_batch_end(self, batch, logs=None):
-        if (batch + 1) % EVERY == 0 or batch + 1 in SNAPSHOTS:
-            self.samples[batch + 1] = self.model.generator(self.z).numpy()
+        step = batch + 1
+        if step % EVERY and step not in SNAPSHOTS:
+            return
+        x = self.model.generator(self.z).numpy()
+        if step in SNAPSHOTS:
+            self.samples[step] = x
+        if step % EVERY == 0:
+            with open(args.table, "a", newline="") as file:
+                row = [*self.run, step, *map("{:.2f}".format, measure(x, self.modes))]
+                csv.writer(file, lineterminator="\n").writerow(row)
 
 
 # %% [markdown]
@@ -212,7 +230,7 @@ class Watch(keras.callbacks.Callback):
 
 
 # %%
-def train(name, modes, seed):
+def train(shape, method, seed):
     keras.utils.set_random_seed(seed)
     plain, mix = one_after_the_other, mixup(0.2, seed=seed)
     joins = {
@@ -220,75 +238,116 @@ def train(name, modes, seed):
         "mixup": (mix, mix),
         "mixup, unmixed for g": (mix, plain),
     }
-    gan = GAN(*joins[name], seed)
+    gan = GAN(*joins[method], seed)
     gan.compile(optimizer=None, jit_compile=False)
-    watch = Watch()
+    watch = Watch(shape, method, seed)
+    start = time.perf_counter()
     gan.fit(
-        batches(modes, seed),
+        batches(MODES[shape], seed),
         steps_per_epoch=STEPS,
         shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         callbacks=[watch],
         verbose=0,
     )
+    minutes = (time.perf_counter() - start) / 60
+    print(f"{shape}, {method}, seed {seed}: {minutes:.1f} minutes", flush=True)
     return watch.samples
 
 
-COLORS = {"plain": "#D55E00", "mixup": "#0072B2", "mixup, unmixed for g": "#009E73"}
-samples, measured = {}, {}
-for shape, modes in MODES.items():
-    for name in COLORS:
-        for seed in SEEDS:
-            start = time.perf_counter()
-            found = samples[shape, name, seed] = train(name, modes, seed)
-            curve = {at: measure(x, modes) for at, x in found.items() if at % EVERY == 0}
-            measured[shape, name, seed] = curve
-            minutes = (time.perf_counter() - start) / 60
-            last = ", ".join(f"{key} {value:.1f}" for key, value in zip(KEYS, curve[max(curve)]))
-            print(f"{shape}, {name}, seed {seed}: {minutes:.1f} minutes; {last}", flush=True)
+samples = {}
+if not args.show:
+    Path(args.table).write_text(",".join(["shape", "method", "seed", "step", *KEYS]) + "\n")
+    for shape in args.shapes:
+        for method in args.methods:
+            for seed in SEEDS:
+                samples[shape, method, seed] = train(shape, method, seed)
 
 # %% [markdown]
 # ## The table
 #
 # The table shows the runs and the two references.
 
-
 # %%
+runs = {}  # {(shape, method): {seed: {step: measurements}}}
+with open(args.show or args.table) as file:
+    for row in csv.DictReader(file):
+        seeds = runs.setdefault((row["shape"], row["method"]), {})
+        seeds.setdefault(row["seed"], {})[int(row["step"])] = [float(row[key]) for key in KEYS]
+
+
 def last_quarter(curve):
-    return np.mean([row for at, row in curve.items() if at > 0.75 * STEPS], axis=0)
+    return np.mean([row for step, row in curve.items() if step > 0.75 * max(curve)], axis=0)
 
 
-rows = []
-for shape, modes in MODES.items():
+def references(shape):
+    modes = MODES[shape]
     evenly = np.random.default_rng(0).uniform(-FRAME, FRAME, [2500, 2])
     for name, x in {"true points": points(modes, 0, 2500), "evenly spread": evenly}.items():
-        rows.append(
-            [f"{shape}, {len(modes)} modes; {name}", *map("{:.1f}".format, measure(x, modes))]
-        )
-        rows[-1].append("")
-    for name in COLORS:
-        found = np.array([last_quarter(measured[shape, name, seed]) for seed in SEEDS])
-        collapsed = np.sum(found[:, KEYS.index("modes reached")] < len(modes) / 2)
-        cells = map(experiment.mean_and_range, found.T)
-        rows.append([f"{shape}; {name}", *cells, f"{collapsed} of {len(SEEDS)}"])
-experiment.show_table(experiment.table(["mean (range) of the seeds", *KEYS, "collapsed"], rows))
+        cells = map("{:.1f}".format, measure(x, modes))
+        yield [f"{shape}, {len(modes)} modes; {name}", *cells, ""]
+
+
+def results(shape, method, seeds):
+    found = np.array([last_quarter(curve) for curve in seeds.values()])
+    collapsed = np.sum(found[:, KEYS.index("modes reached")] < len(MODES[shape]) / 2)
+    cells = map(experiment.mean_and_range, found.T)
+    return [f"{shape}; {method}", *cells, f"{collapsed} of {len(found)}"]
+
+
+shapes = list(dict.fromkeys(shape for shape, _ in runs))
+rows = []
+for shape in shapes:
+    rows += references(shape)
+    rows += [results(*run, seeds) for run, seeds in runs.items() if run[0] == shape]
+steps = max(max(curve) for seeds in runs.values() for curve in seeds.values())
+most = max(map(len, runs.values()))
+title = f"{steps:,} steps, " + (f"mean (range) of {most} seeds" if most > 1 else "one seed")
+experiment.show_table(experiment.table([title, *KEYS, "collapsed"], rows))
+
+# %% [markdown]
+# ## Modes by step
+#
+# The curves show every measurement of every seed; the dotted lines are the true points.
+
+# %%
+PANELS = ("modes covered", "modes reached", "within 0.1 (%)")
+figure = Figure(figsize=(4.2 * len(shapes), 6.6), layout="constrained")
+panels = figure.subplots(len(PANELS), len(shapes), sharex=True, squeeze=False)
+for column, shape in zip(panels.T, shapes):
+    for axes, key in zip(column, PANELS):
+        at = KEYS.index(key)
+        axes.axhline(measure(MODES[shape], MODES[shape])[at], color="0.5", linestyle=":")
+        for method, color in COLORS.items():
+            for i, curve in enumerate(runs.get((shape, method), {}).values()):
+                values = [row[at] for row in curve.values()]
+                label = method if i == 0 else None
+                axes.plot(list(curve), values, color=color, linewidth=1, label=label)
+        axes.set(ylabel=key, ylim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+    column[0].set_title(f"{shape}, {len(MODES[shape])} modes")
+    column[-1].set_xlabel("steps of the generator")
+    column[-1].xaxis.set_major_formatter("{x:,.0f}")
+figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+experiment.show_picture(figure, "gan_modes", args)
 
 # %% [markdown]
 # ## The pictures
 #
 # The pictures show the generator's samples during training with the first seed, drawn over the
 # modes (the gray rings have radius 0.1). The number in the corner is the percentage of samples
-# outside the frame.
+# outside the frame. With `--show`, nothing is trained, so there are no samples to draw.
 
 # %%
-figure = Figure(figsize=(2 * len(SNAPSHOTS) + 0.6, 12.6), layout="constrained")
-grid = figure.subplots(6, len(SNAPSHOTS), sharex=True, sharey=True, squeeze=False)
-rows = [(shape, name) for shape in MODES for name in COLORS]
-for line, (shape, name) in zip(grid, rows):
+lines = [(shape, method) for shape in args.shapes for method in args.methods]
+size = (2 * len(SNAPSHOTS) + 0.6, 2.1 * len(lines))
+figure = Figure(figsize=size, layout="constrained")
+grid = figure.subplots(len(lines), len(SNAPSHOTS), sharex=True, sharey=True, squeeze=False)
+for line, (shape, method) in zip(grid, lines if samples else []):
     for axes, at in zip(line, SNAPSHOTS):
-        x = samples[shape, name, SEEDS[0]][at]
+        x = samples[shape, method, SEEDS[0]][at]
         for mode in MODES[shape]:
             axes.add_patch(Circle(mode, 0.1, fill=False, color="0.5", linewidth=0.8))
-        axes.scatter(*x.T, s=2, alpha=0.35, color=COLORS[name], linewidths=0)
+        axes.scatter(*x.T, s=2, alpha=0.35, color=COLORS[method], linewidths=0)
         axes.set(xlim=(-FRAME, FRAME), ylim=(-FRAME, FRAME), aspect="equal")
         axes.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         axes.spines[["top", "right"]].set_visible(False)
@@ -298,9 +357,10 @@ for line, (shape, name) in zip(grid, rows):
                 0.99, 0.99, f"{outside:.0f} % outside", transform=axes.transAxes, **style
             )
             label.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1})
-    line[0].set_ylabel(f"{shape}\n{name}\n$x_2$")
+    line[0].set_ylabel(f"{shape}\n{method}\n$x_2$")
 for axes, at in zip(grid[0], SNAPSHOTS):
     axes.set_title(f"{at:,} steps", fontsize=10)
 for axes in grid[-1]:
     axes.set_xlabel("$x_1$")
-experiment.show_picture(figure, "gan_samples", args)
+if samples:
+    experiment.show_picture(figure, "gan_samples", args)

@@ -128,6 +128,26 @@ def test_the_recipe_of_the_paper_within_a_time(tmp_path):
     assert "| 1 of 1 epochs, one seed |" in result.stdout
 
 
+@pytest.mark.slow
+def test_gans_write_their_measurements_as_they_come(tmp_path):
+    flags = ["--smoke", "--shapes", "grid", "--methods", "plain", "mixup"]
+    result = run("examples/gan.py", *flags, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rows = (tmp_path / "gan.csv").read_text().splitlines()
+    runs = [row.split(",")[:4] for row in rows[1:]]
+    assert runs == [["grid", name, "0", k] for name in ("plain", "mixup") for k in "1234"]
+    assert (tmp_path / "gan_samples.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_page_of_results_has_the_table_of_the_gans(tmp_path):
+    result = run("examples/gan.py", "--show", ROOT / "docs/gan_modes.csv", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    lines = [line for line in result.stdout.splitlines() if line.startswith("|")]
+    assert "\n".join(lines) in (ROOT / "docs/results.md").read_text()
+    assert (tmp_path / "gan_modes.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_page_of_results_has_the_table_of_its_rows(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     script = importlib.import_module("cifar10_paper")
