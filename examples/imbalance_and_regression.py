@@ -15,7 +15,7 @@
 # regression, there may be no real example halfway between two distant targets;
 # [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples with close targets.
 #
-# **How long.** About 4 minutes of processor time. The data come with scikit-learn.
+# **How long.** About 2 minutes of CPU time. The data come with scikit-learn.
 
 # %%
 from functools import partial
