@@ -174,8 +174,8 @@ class SoftCrossEntropyExcess(_SoftLabelMetric):
     Raises:
         TypeError, ValueError: if `multi_label` or `from_logits` is not a bool, the shapes of
             `y_true` and `y_pred` differ (integer class ids, for instance), there is more than one
-            weight per row, or labels are not as described above. For labels inside a TensorFlow graph this is an
-            `InvalidArgumentError`. Compiled code cannot raise: the result is NaN.
+            weight per row, or labels are not as described above. For labels inside a TensorFlow
+            graph, it is an `InvalidArgumentError`. Compiled code cannot raise: the result is NaN.
 
     Example:
         >>> metric = keras_mixup.metrics.SoftCrossEntropyExcess()
