@@ -171,7 +171,8 @@ def test_code_that_needs_another_package_runs(page, package, tmp_path, monkeypat
 def test_code_in_cards_runs(card, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = namespace()
-    x = {"specmix": names["spectrograms"]}.get(card, names["images"])
+    sounds = {"cutmix_1d": names["waves"], "specmix": names["spectrograms"]}
+    x = sounds.get(card, names["images"])
     y = {"cmixup": names["targets"]}.get(card, names["labels"])
     names["labels"] = np.arange(32) % 10  # of every class some, for Remix to count
     names["train"] = tf.data.Dataset.from_tensor_slices((x, y))

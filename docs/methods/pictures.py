@@ -46,6 +46,7 @@ METHODS = {
 METHODS["choose"] = km.choose(km.mixup(1.0, dtype="uint8"), km.cutmix(), None, seed=37)
 # Index of the example that is shown if there is room for only one of the four.
 BEST = {"specmix": 3, "regmixup": 1}
+SPECTROGRAMS = ("cutmix_1d", "specmix")
 NOTES = {"regmixup": " (and the original)", "remix": " (flower is rare)"}
 COLORS = "#0072B2", "#E69F00"  # for the original's class and the partner's class
 
@@ -119,7 +120,7 @@ def draw_label(axes, share):
 
 def sources(method):
     """Returns the names of the two examples, and the examples."""
-    found = spectrograms() if method == "specmix" else photographs()
+    found = spectrograms() if method in SPECTROGRAMS else photographs()
     return list(found), list(found.values())
 
 
@@ -141,7 +142,7 @@ def draw(method, folder):
         axes.set_title(title, fontsize=9, pad=4)
         draw_example(axes, image, limits_of(pair))
         draw_label(axes, share)
-    if method == "specmix":
+    if method in SPECTROGRAMS:
         grid[0].set_ylabel("frequency", fontsize=8)
         for axes in grid:
             axes.text(
@@ -165,7 +166,7 @@ def draw_thumbnail(method, x, shares, limits, path):
 
 def draw_gallery(path):
     """Writes the picture of the README: original, partner, and one example of each method."""
-    figure = Figure(figsize=(9.6, 4.7), dpi=100, layout="constrained")
+    figure = Figure(figsize=(11.4, 4.5), dpi=100, layout="constrained")
     names, pair = sources("mixup")
     cells = [
         (f"original: {names[0]}", pair[0], 1, None),
