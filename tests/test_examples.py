@@ -28,6 +28,7 @@ EXPERIMENTS = [
     "imbalance_and_regression",
     "in_between",
     "manifold",
+    "sequences",
     "speech",
     "tables",
     "text",

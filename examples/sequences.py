@@ -1,0 +1,258 @@
+# %% [markdown]
+# # CutMix along time: spoken digits
+#
+# **What.** A small network of one-dimensional convolutions learns which digit is spoken. It is
+# trained plain, with mixup, and with `cutmix_1d`, which replaces one segment of time by that of
+# another recording. Test error and calibration are measured on new takes of known speakers, and on
+# new speakers.
+#
+# **Why.** CutMix was made for images. On a single axis, a segment of length $1 - \lambda$ takes the
+# place of a box with sides $\sqrt{1 - \lambda}$. The label is the exact share of the steps, but a
+# step of silence counts as much as a step of speech. Whether this helps is an open question.
+#
+# **How long.** About 3 minutes of processor time for three seeds.
+
+# %%
+import time
+from collections import namedtuple
+
+import experiment
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from matplotlib.figure import Figure
+
+from keras_mixup import analysis, cutmix_1d, mixup
+
+args = experiment.flags(
+    "CutMix along time on spoken digits, compared with mixup and plain training.",
+    seeds=([0, 1, 2], "seeds; one model of each kind per seed, which also picks the new speakers"),
+)
+SEEDS, EPOCHS = (args.seeds[:1], 2) if args.smoke else (args.seeds, 30)
+BATCH_SIZE = 100
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+# %% [markdown]
+# ## Sequences of frames
+#
+# The data are the [Free Spoken Digit
+# Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset), which has 3,000 recordings at 8
+# kHz: 50 takes of ten digits by six speakers. Half of them are shorter than 0.42 seconds, so each
+# is padded with silence or cropped to 0.51 seconds around its middle: with more, a segment would
+# often replace silence by silence. A frame is the energy of 32 ms in 40 mel bands, in decibels
+# relative to the loudest value of the recording: 1 is the loudest, and 0 is 60 dB below it, or
+# silence. With a frame every 8 ms, a recording is a sequence of 64 steps and 40 numbers per step.
+
+# %%
+RATE = 8000  # samples per second
+STEPS, BANDS, HOP, WINDOW = 64, 40, 64, 256
+RANGE = 60  # dB
+MEL = tf.signal.linear_to_mel_weight_matrix(BANDS, WINDOW // 2 + 1, RATE, 60.0, 4000.0)
+# x: float32 [N, T, F] in [0, 1]; y: class ids [N]; speaker: names [N]; take: [N].
+Recordings = namedtuple("Recordings", ["x", "y", "speaker", "take"])
+
+
+def frames(audio):
+    """[samples] -> [64, 40]."""
+    audio = tf.cast(audio, tf.float32)[:, tf.newaxis, tf.newaxis]
+    audio = tf.image.resize_with_crop_or_pad(audio, STEPS * HOP, 1)[:, 0, 0]  # around the middle
+    spectrum = tf.signal.stft(audio, frame_length=WINDOW, frame_step=HOP, pad_end=True)
+    energy = tf.square(tf.abs(spectrum)) @ MEL
+    share = energy / tf.reduce_max(energy)
+    decibels = 10 * tf.experimental.numpy.log10(tf.maximum(share, 10 ** (-RANGE / 10)))
+    return 1 + decibels / RANGE
+
+
+def tones():
+    """Data for `--smoke`: a digit is a frequency, a speaker an overtone, and a take some noise."""
+    rng = np.random.default_rng(0)
+    seconds = np.arange(RATE // 2) / RATE
+    audio, names = [], []
+    for digit, speaker, take in np.ndindex(10, 6, 7):
+        hertz = 300 * (digit + 1) * np.array([[1], [1.1 + speaker / 10]])
+        sound = np.sin(2 * np.pi * hertz * seconds).sum(0)
+        audio.append(sound + rng.normal(0, 0.1, len(seconds)))
+        names.append(f"{digit}_{speaker}_{take}.wav")
+    return tf.data.Dataset.from_tensor_slices({"audio": audio, "audio/filename": names})
+
+
+def load():
+    if args.smoke:
+        dataset = tones()
+    else:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder("spoken_digit")
+        builder.download_and_prepare()
+        dataset = builder.as_dataset(split="train")  # the only split
+    dataset = dataset.map(lambda one: (frames(one["audio"]), one["audio/filename"]))
+    x, names = next(dataset.batch(len(dataset)).as_numpy_iterator())
+    parts = [name.decode().removesuffix(".wav").split("_") for name in names]
+    digit, speaker, take = map(np.array, zip(*parts))
+    return Recordings(x, digit.astype(int), speaker, take.astype(int))
+
+
+data = load()
+
+
+def test_examples(split, seed):
+    """Returns bool [N], which is true for test examples."""
+    if split == "new takes":
+        return data.take < 5  # as the authors of the dataset recommend
+    pairs = np.unique(data.speaker).reshape(3, 2)
+    return np.isin(data.speaker, pairs[seed % 3])
+
+
+SPLITS = ["new speakers"] if args.smoke else ["new takes", "new speakers"]
+
+# %% [markdown]
+# ## The mixes
+#
+# All of them are applied to batches of sequences `[B, T, F]`. CutMix uses $\alpha$ = 1, as in its
+# paper, so that every share is equally likely before a segment is clipped at the ends.
+
+# %%
+MIXES = {
+    "plain": lambda seed: mixup(0, num_classes=10, seed=seed),
+    "mixup, alpha 0.2": lambda seed: mixup(0.2, num_classes=10, seed=seed),
+    "mixup, alpha 1": lambda seed: mixup(1.0, num_classes=10, seed=seed),
+    "cutmix_1d, alpha 1": lambda seed: cutmix_1d(1.0, num_classes=10, seed=seed),
+}
+
+
+def batches(x, y, mix):
+    """Returns batches with the same examples in the same order for every mix."""
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=mix.seed).repeat()
+    return dataset.batch(BATCH_SIZE, drop_remainder=True).apply(mix).prefetch(2)
+
+
+def draw_mixed(count=4):
+    """Plots the examples with the most even shares in a batch that is mixed with `cutmix_1d`."""
+    x, y = next(batches(data.x, data.y, cutmix_1d(num_classes=10, seed=0)).as_numpy_iterator())
+    figure = Figure(figsize=(10, 3), layout="constrained")
+    panels = figure.subplots(1, count, sharey=True)
+    for axes, i in zip(panels, y.max(axis=1).argsort()):
+        one, other = y[i].argsort()[:-3:-1]
+        axes.set_title(
+            f"{y[i, one]:.2f} {DIGITS[one]} + {y[i, other]:.2f} {DIGITS[other]}", fontsize=10
+        )
+        shown = RANGE * (x[i].T - 1)
+        style = {"cmap": "magma", "vmin": -RANGE, "vmax": 0, "origin": "lower", "aspect": "auto"}
+        image = axes.imshow(shown, extent=(0, STEPS * HOP / RATE, 0, BANDS), **style)
+        axes.set_xlabel("Time (s)")
+    panels[0].set_ylabel("Mel band")
+    figure.colorbar(image, ax=panels, label="Level (dB)")
+    return figure
+
+
+experiment.show_picture(draw_mixed(), "sequences_mixed", args)
+
+# %% [markdown]
+# ## Training
+#
+# The network has three convolutions along time, pooling, and one dense layer, without dropout or
+# weight decay. It is trained with Adam and a cosine decay of its learning rate. Network, initial
+# weights, schedule, and order of the examples are the same for all methods, and nothing is tuned
+# for any of them. The error is the one after the last epoch.
+
+
+# %%
+def network():
+    relu = {"activation": "relu", "kernel_initializer": "he_normal", "padding": "same"}
+    stack = [layers.Input(data.x.shape[1:])]
+    for filters in (64, 64, 128):
+        stack += [layers.Conv1D(filters, 5, **relu), layers.MaxPooling1D()]
+    stack += [layers.GlobalAveragePooling1D(), layers.Dense(10, activation="softmax")]
+    return keras.Sequential(stack)
+
+
+print(f"{network().count_params():,} weights")
+
+
+def train(x, y, mix):
+    keras.utils.set_random_seed(mix.seed)
+    model = network()
+    steps = len(x) // BATCH_SIZE
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * steps)
+    # XLA would take long to compile a network this small, and its convolutions are slow on a CPU.
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", jit_compile=jit)
+    model.fit(
+        batches(x, y, mix),
+        epochs=EPOCHS,
+        steps_per_epoch=steps,
+        shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
+        verbose=0,
+    )
+    return model
+
+
+Run = namedtuple("Run", ["error", "ece", "nll", "training_error"])  # %, %, nats, %
+runs, diagrams = {}, {}  # (split, mix) -> runs [seeds]; split -> the calibration with the last seed
+
+
+def wrong(model, x, y):
+    return 100 * np.mean(model.predict(x, 500, verbose=0).argmax(-1) != y)
+
+
+for seed in SEEDS:
+    for split in SPLITS:
+        test = test_examples(split, seed)
+        models = {}
+        for name, make in MIXES.items():
+            start = time.perf_counter()
+            models[name] = train(data.x[~test], data.y[~test], make(seed))
+            minutes = (time.perf_counter() - start) / 60
+            print(f"{split}, {name}, seed {seed}: {minutes:.1f} minutes", flush=True)
+        diagrams[split] = analysis.calibration(models, (data.x[test], data.y[test]), verbose=0)
+        for name, model in models.items():
+            scores = diagrams[split].before[name]
+            errors = [wrong(model, data.x[which], data.y[which]) for which in (test, ~test)]
+            run = Run(errors[0], 100 * scores.ece, scores.nll, errors[1])
+            runs.setdefault((split, name), []).append(run)
+
+# %% [markdown]
+# ## Error and calibration
+#
+# Means and ranges over the seeds. The expected calibration error uses 15 bins. The training error
+# is measured on the unmixed recordings.
+
+# %%
+HEADER = ["test error (%)", "calibration error (%)", "negative log-likelihood (nats)"]
+HEADER += ["training error (%)"]
+for split in SPLITS:
+    rows = [
+        [name, *map(experiment.mean_and_range, zip(*runs[split, name]), (1, 1, 2, 1))]
+        for name in MIXES
+    ]
+    experiment.show_table(experiment.table([split, *HEADER], rows))
+
+# %% [markdown]
+# Seed by seed, the test error of each method minus that of plain training, in points:
+
+# %%
+for split in SPLITS:
+    rows = []
+    for name in list(MIXES)[1:]:
+        pairs = zip(runs[split, name], runs[split, "plain"])
+        rows.append([name, *[f"{run.error - plain.error:+.1f}" for run, plain in pairs]])
+    experiment.show_table(experiment.table([split, *[f"seed {seed}" for seed in SEEDS]], rows))
+
+# %%
+experiment.show_picture(diagrams[SPLITS[-1]].plot(), "sequences_calibration", args)
+
+# %% [markdown]
+# **New takes.** `cutmix_1d` does not help: with no seed is its error below that of plain training.
+# With mixup at $\alpha$ = 0.2 it is lower with every seed. All of these differences are within
+# chance: of 300 recordings, one is a third of a point. The calibration error and the negative
+# log-likelihood are worse with every mix than without: the networks were nearly always right, and
+# mixed labels teach them not to be sure.
+#
+# **New speakers.** `cutmix_1d` lowers the error with every seed, by 1 to 12 points, and mixup with
+# $\alpha$ = 1 lowers it by more, also with every seed. The mean negative log-likelihood falls by 40
+# to 49 %, depending on the mix. Which two speakers are left out matters more than the method.
+#
+# **In short:** on spoken digits, `cutmix_1d` is better than no mixing for new speakers only, and
+# mixup is the better choice. A possible reason is that a word is short: a segment can hide the only
+# sound that tells two digits apart. Data whose class shows in every part were not measured.
