@@ -37,7 +37,7 @@ import numpy as np
 import tensorflow as tf
 from memory import MIB, resident
 
-from keras_mixup import choose, cutmix, mixup
+from keras_mixup import MixLayer, choose, cutmix, mixup
 
 CLASSES = 10
 LAYER = "keras.layers.MixUp, map"
@@ -60,6 +60,11 @@ def ours(make, use):
     return pipeline
 
 
+def mix_layer(ids, one_hot, alpha, seed):
+    layer = MixLayer(make_mixup(alpha, seed))
+    return ids.map(lambda x, y: layer({"images": x, "labels": y}))
+
+
 def make_mixup(alpha, seed):
     return mixup(alpha, num_classes=CLASSES, seed=seed)
 
@@ -78,6 +83,7 @@ CONTENDERS = {
     LAYER: keras_layer,
     "mixup, apply": ours(make_mixup, "apply"),
     "mixup, map": ours(make_mixup, "map"),
+    "mixup, MixLayer in a map": mix_layer,
     "cutmix, apply": ours(make_cutmix, "apply"),
     "cutmix, map": ours(make_cutmix, "map"),
     "choose(mixup, cutmix), apply": ours(make_choice, "apply"),

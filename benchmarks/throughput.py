@@ -120,6 +120,7 @@ CONTENDERS = {
     ),
     "mixup, apply, one-hot labels": ours(lambda **k: km.mixup(0.2, seed=0, **k), labels="one-hot"),
     "mixup, map": ours(lambda **k: km.mixup(0.2, seed=0, **k), "map"),
+    "mixup, MixLayer in a map": keras_layer(lambda: km.MixLayer(km.mixup(0.2, seed=0))),
     "mixup, pairs": ours(lambda **k: km.mixup(0.2, seed=0, **k), "pairs"),
     "mixup, apply, own dtype": None,  # filled in per case: uint8 in, uint8 out
     **{
