@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from helpers import ROUNDING, blended, centered, pasted, smoothed
 
-from keras_mixup import Plan, choose, cutmix, cutmix_minmax, mixup
+from keras_mixup import MixLayer, Plan, choose, cutmix, cutmix_minmax, mixup
 
 SIDE, CLASSES = 8, 10
 CENTRES = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), axis=-1).reshape(-1, 2)  # [64, 2]
@@ -170,3 +170,18 @@ def test_two_losses_are_the_loss_of_the_mixed_label():
     _, label = ours(mixup(num_classes=CLASSES), ROLL, LAM)
     loss = keras.losses.CategoricalCrossentropy(reduction=None)(label, predicted)
     np.testing.assert_allclose(loss, LAM * one + (1 - LAM) * other, rtol=1e-5)
+
+
+def test_the_layer_in_place_of_keras_mixup():
+    """Between the same layers: the same entries, shapes and dtypes, and labels of the same sum."""
+    batch = {"images": X, "labels": Y}
+    mixed = [
+        keras.layers.Pipeline([keras.layers.RandomFlip(), mix])(dict(batch))
+        for mix in (keras.layers.MixUp(alpha=0.4), MixLayer(mixup(0.4)))
+    ]
+    theirs, ours = ({key: np.asarray(part) for key, part in each.items()} for each in mixed)
+    assert list(theirs) == list(ours)
+    for key, part in theirs.items():
+        assert (part.shape, part.dtype) == (ours[key].shape, ours[key].dtype)
+        assert not np.array_equal(ours[key], batch[key])
+    np.testing.assert_allclose(ours["labels"].sum(1), theirs["labels"].sum(1), rtol=1e-6)
