@@ -416,6 +416,51 @@ def test_what_keras_says_of_ids():
         fit("categorical_crossentropy", mixed=False)
 
 
+# What the page of kinds of data says of missing labels.
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("missing", [-1, -100, 255])
+def test_ids_that_mark_missing_labels_are_refused_whatever_their_weight(missing, weighted):
+    x, y = np.zeros((4, 2), "float32"), np.array([0, missing, 2, 1])
+    weights = [(y != missing).astype("float32")] if weighted else []
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must lie in \[0, 3\)"):
+        keras_mixup.mixup(1.0, num_classes=3, seed=0)(x, y, *weights)
+
+
+def test_nan_needs_a_map_and_minus_one_is_a_number():
+    half = keras_mixup.Mix(coefficient=keras_mixup.coefficient.Constant(0.5), seed=0)
+    x = np.zeros((2, 2), "float32")
+    assert np.isnan(half(x, np.float32([1, np.nan]))[1]).all()
+    weights = np.float32([1, 0])
+    np.testing.assert_array_equal(half(x, np.float32([1, np.nan]), weights)[1], [1, 1])
+    assert np.isnan(half(x, np.float32([np.nan, np.nan]), 0 * weights)[1]).all()
+    np.testing.assert_array_equal(half(x, np.float32([3, -1]))[1], [1, 1])
+
+
+@pytest.mark.parametrize("size", [5, 4])
+def test_keras_takes_no_weight_per_tag_unless_the_tags_have_an_axis(size):
+    """With as many examples as tags, the loss of example i gets the weights of tag i."""
+    rng = np.random.default_rng(0)
+    x, weight = np.zeros((size, 1)), np.float32(rng.integers(0, 2, (size, 5)))
+    y = np.float32(rng.integers(0, 2, (size, 5)))
+
+    def loss(y, *layers):
+        model = keras.Sequential([keras.Input((1,)), *layers])
+        model.compile("sgd", "mse")
+        return model.evaluate(x, y, sample_weight=weight, verbose=0)
+
+    zeros = keras.layers.Dense(5, kernel_initializer="zeros")
+    expected = np.mean(weight * y)  # (y - 0)^2 = y
+    found = loss(y[..., None], zeros, keras.layers.Reshape((5, 1)))
+    assert found == pytest.approx(expected, rel=1e-6)  # float32
+    if size == 5:
+        assert loss(y, zeros) != pytest.approx(expected, rel=0.05)
+    else:
+        with pytest.raises(Exception, match=r"(?i)incompatible shapes"):
+            loss(y, zeros)
+
+
 @SAVING
 @pytest.mark.slow
 def test_what_keras_says_of_a_metric_that_is_not_registered(tmp_path):
