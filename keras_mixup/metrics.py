@@ -76,9 +76,10 @@ class SoftAccuracy(_SoftLabelMetric):
 
     Raises:
         TypeError, ValueError: if `multi_label` is not a bool, `threshold` is not a number, the
-            shapes of `y_true` and `y_pred` differ (integer class ids, for instance), or labels are
-            not as described above. For labels inside a TensorFlow graph this is an
-            `InvalidArgumentError`. Compiled code cannot raise: the result is NaN.
+            shapes of `y_true` and `y_pred` differ (integer class ids, for instance), there is more
+            than one weight per row, or labels are not as described above. For labels inside a
+            TensorFlow graph, it is an `InvalidArgumentError`. Compiled code cannot raise: the
+            result is NaN.
 
     Example:
         >>> metric = keras_mixup.metrics.SoftAccuracy()
