@@ -26,6 +26,7 @@ from keras_mixup import (
     choose,
     cutmix,
     cutmix_1d,
+    in_model,
     mixup,
     specmix,
 )
@@ -372,6 +373,40 @@ def test_cutmix_1d_needs_sequences(shape):
             getattr(dataset_of((spec(*shape), spec(5, dtype="int64"))), use)(
                 cutmix_1d(num_classes=3)
             )
+
+
+@EVERY_USE
+@pytest.mark.parametrize("length", [1, 7])
+@pytest.mark.parametrize(
+    ("dtype", "output"),
+    [
+        ("float16", None),
+        ("float64", "float32"),
+        ("uint8", None),
+        ("uint8", "float16"),
+        ("int16", "int16"),
+        ("int16", "float32"),
+    ],
+)
+def test_dtypes_of_sequences(dtype, output, length, use):
+    x, y = numbered(5, length, 2, dtype=dtype), np.eye(5, dtype="float32")
+    mixed = use_mix(use, cutmix_1d(dtype=output, num_classes=5, seed=0), x, y)
+    x_mixed, y = mixed if use == "direct" else head(mixed)
+    assert x_mixed.dtype == (dtype if output is None or dtype.startswith("float") else output)
+    counts = [np.sum(np.asarray(x_mixed)[..., 0] == k, axis=1) for k in range(5)]
+    # s and 1 - s in float32: two roundings of numbers up to 1.
+    eps = np.finfo("float32").eps
+    np.testing.assert_allclose(np.stack(counts, axis=1) / length, y, rtol=0, atol=eps)
+
+
+def test_integers_of_sequences_need_a_dtype_that_holds_them():
+    with pytest.raises(ValueError, match=r"dtype=.int16. for rounding.*Received: "):
+        cutmix_1d()(zeros(5, 7, dtype="int16"), zeros(5))
+
+
+def test_sequences_are_cut_in_the_pipeline_alone():
+    with pytest.raises(ValueError, match="Received: "):
+        in_model(cutmix_1d())
 
 
 def test_boxes_beside_sequences_are_refused():
