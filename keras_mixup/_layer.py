@@ -74,7 +74,7 @@ class MixLayer(keras.layers.Layer):
     """
 
     def __init__(self, mix: Mix, name: str | None = None) -> None:
-        super().__init__(name=name, autocast=False)
+        super().__init__(name=name)
         if not isinstance(mix, Mix):
             todo = "Pass what mixup(...), cutmix(...) or choose(...) returns."
             _arguments.fail(TypeError, "A `MixLayer` is made of a mix.", todo, mix=mix)
@@ -96,7 +96,7 @@ class MixLayer(keras.layers.Layer):
         self._clean = mix_of(_unmixed(mix.method), mix, seed=0)
         self.built = True
         self.supports_jit = mix.method.supports_jit
-        # Keras would convert TensorFlow's tensors to those of another backend, also in `tf.data`.
+        # Keras would cast floats, and convert TensorFlow's tensors to those of another backend.
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
 
