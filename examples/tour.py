@@ -3,53 +3,76 @@
 #
 # **Author:** keras_mixup<br>
 # **Date created:** 2026/11/22<br>
+# **Last modified:** 2026/11/27<br>
 # **Description:** Add mixup to a `tf.data` pipeline, train with a stock `fit`, and compare.<br>
 # **Accelerator:** None
 #
-# **What.** You have a `tf.data` pipeline and a Keras model. This tour shows what mixup adds to
-# them, what the pipeline then yields, and what to watch for in `fit`.
+# ## Introduction
 #
-# **Why.** A network trained on mixtures of examples, with labels mixed in the same way, memorizes
-# fewer wrong labels and often does better on new examples ([Zhang et al.,
+# You have a `tf.data` pipeline and a Keras model. This tour shows what mixup adds to them, what the
+# pipeline then yields, and what to watch for in `fit`.
+#
+# A network trained on mixtures of examples, with labels mixed in the same way, memorizes fewer
+# wrong labels and often does better on new examples ([Zhang et al.,
 # 2017](https://arxiv.org/abs/1710.09412)).
 #
-# **How long.** About a minute on two CPU cores. The data are the 1,797 handwritten digits that
-# come with scikit-learn.
+# The data are the 1,797 handwritten digits that come with scikit-learn. The tour takes about a
+# minute on two CPU cores.
+#
+# ## Setup
 
 # %%
-import experiment
+import importlib.util
+import pathlib
+import subprocess
+import sys
 
-# isort: split
+# If the package is missing, it is installed from the checkout that holds this
+# notebook. Elsewhere, put the address of a repository ("git+https://...") or of a
+# wheel here.
+SOURCE = pathlib.Path("..").resolve().as_uri()
+if importlib.util.find_spec("keras_mixup") is None:
+    install = [sys.executable, "-m", "pip", "install", "-q"]
+    subprocess.run([*install, f"keras_mixup[examples] @ {SOURCE}"], check=True)
+
+# %%
+import os
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # only TensorFlow's errors
+
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
+from IPython.display import Markdown
 from keras import layers
 from sklearn.datasets import load_digits
 
 from keras_mixup import analysis, choose, cutmix, metrics, mixup, plot
 
-args = experiment.flags("A tour: mixup in your own pipeline.")
-epochs = 1 if args.smoke else 25
+SMOKE = "KERAS_MIXUP_SMOKE" in os.environ  # one epoch, for tests
+EPOCHS = 1 if SMOKE else 25
 
 # %% [markdown]
-# ## Your pipeline
+# ## Data
 #
 # The pipeline yields images and integer class ids, shuffled and batched. None of this changes.
 
 # %%
 x, y = load_digits(return_X_y=True)
-x, y = (x.reshape(-1, 8, 8, 1) / 16).astype("float32"), y.astype("int32")
+x = (x.reshape(-1, 8, 8, 1) / 16).astype("float32")
 order = np.random.default_rng(0).permutation(len(x))
-x, y = x[order], y[order]
-(x_train, x_test), (y_train, y_test) = np.split(x, [1200]), np.split(y, [1200])
+x_train, x_test = np.split(x[order], [1200])
+y_train, y_test = np.split(y[order].astype("int32"), [1200])
 
 
 def pipeline(labels):
-    return tf.data.Dataset.from_tensor_slices((x_train, labels)).shuffle(1200, seed=0).batch(64)
+    dataset = tf.data.Dataset.from_tensor_slices((x_train, labels))
+    return dataset.shuffle(1200, seed=0).batch(64)
 
 
 train = pipeline(y_train)
-val = tf.data.Dataset.from_tensor_slices((x_test, y_test)).batch(597)
+test = tf.data.Dataset.from_tensor_slices((x_test, y_test)).batch(597)
 
 # %% [markdown]
 # ## One more line
@@ -60,15 +83,17 @@ val = tf.data.Dataset.from_tensor_slices((x_test, y_test)).batch(597)
 # %%
 mix = mixup(alpha=0.2, num_classes=10, seed=0)
 mixed = train.apply(mix).prefetch(2)
-print(train.element_spec, "->", mixed.element_spec, sep="\n")
+
+print(*train.element_spec, "->", *mixed.element_spec, sep="\n")
 
 # %% [markdown]
-# This is what the network will see. With alpha = 0.2, most examples are nearly unmixed. Above
-# each image are the shares of its label, which equal the shares of its pixels.
+# This is what the network will see. With alpha = 0.2, most examples are nearly unmixed. Above each
+# image are the shares of its label, which equal the shares of its pixels.
 
 # %%
-names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-experiment.show_picture(plot.show_batch(mixed, names, max_images=12), "tour_mixup", args)
+NAMES = ["zero", "one", "two", "three", "four"]
+NAMES += ["five", "six", "seven", "eight", "nine"]
+plot.show_batch(mixed, NAMES, max_images=12)
 
 # %% [markdown]
 # ## Labels that are partly wrong
@@ -103,25 +128,27 @@ def build():
             layers.Dense(10, activation="softmax"),
         ]
     )
-    accuracy = metrics.SoftAccuracy(name="accuracy")
-    adam = keras.optimizers.Adam(3e-3)
-    # For a network this small, XLA would compile for longer than TensorFlow trains.
-    model.compile(adam, "categorical_crossentropy", metrics=[accuracy], jit_compile=False)
+    model.compile(
+        keras.optimizers.Adam(3e-3),
+        "categorical_crossentropy",
+        metrics=[metrics.SoftAccuracy(name="accuracy")],
+        jit_compile=False,  # compiling so small a network takes longer than training it
+    )
     return model
 
 
 unmixed = mixup(alpha=0, num_classes=10)
-pipelines = {"plain": noisy.apply(unmixed), "mixup": noisy.apply(mix)}
-models, histories = {}, {}
-for name, dataset in pipelines.items():
+models, rows = {}, {}
+for name, method in {"plain": unmixed, "mixup": mix}.items():
     models[name] = build()
-    histories[name] = models[name].fit(
-        dataset.prefetch(2),
-        epochs=epochs,
-        validation_data=val.apply(unmixed),
+    history = models[name].fit(
+        noisy.apply(method).prefetch(2),
+        validation_data=test.apply(unmixed),
+        epochs=EPOCHS,
         shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         verbose=0,
     )
+    rows[name] = [100 * history.history[key][-1] for key in ("accuracy", "val_accuracy")]
 
 # %% [markdown]
 # ## Did it help?
@@ -130,26 +157,21 @@ for name, dataset in pipelines.items():
 # wrong. What counts is the accuracy on held-out digits with true labels, after the last epoch.
 
 # %%
-rows = []
-for name, history in histories.items():
-    last = [100 * history.history[key][-1] for key in ("accuracy", "val_accuracy")]
-    rows.append([name, *(f"{value:.1f}" for value in last)])
-header = ["after the last epoch", "training accuracy (%)", "held-out accuracy (%)"]
-experiment.show_table(experiment.table(header, rows))
+columns = ["training accuracy (%)", "held-out accuracy (%)"]
+print(pd.DataFrame.from_dict(rows, "index", columns=columns).round(1))
 
 # %% [markdown]
 # The next table shows what the two networks do with the labels. The error on the training examples
 # with replaced labels is near 0 if the labels were memorized, and near 90 % if none of them were.
 
 # %%
-rows = []
+rows = {}
 for name, model in models.items():
     wrong = model.predict(x_train, verbose=0).argmax(-1) != y_noisy
-    rows.append(
-        [name, *(f"{100 * part.mean():.1f}" for part in (wrong[~replaced], wrong[replaced]))]
-    )
-header = ["training error", "on true labels (%)", "on replaced labels (%)"]
-experiment.show_table(experiment.table(header, rows))
+    rows[name] = [100 * wrong[~replaced].mean(), 100 * wrong[replaced].mean()]
+
+columns = ["error on true labels (%)", "on replaced labels (%)"]
+print(pd.DataFrame.from_dict(rows, "index", columns=columns).round(1))
 
 # %% [markdown]
 # ## How confident are they?
@@ -160,20 +182,34 @@ experiment.show_table(experiment.table(header, rows))
 
 # %%
 result = analysis.calibration(models, (x_test, y_test), verbose=0)
-experiment.show_table(result.table())
-experiment.show_picture(result.plot(), "tour_calibration", args)
+Markdown(result.table())
+
+# %%
+result.plot()
 
 # %% [markdown]
-# ## More
+# ## Other methods
 #
-# Other methods are used in the same way, and `choose` draws one of several for each example:
+# Other methods are used in the same way, and `choose` draws one of several for each example.
 
 # %%
 either = choose(mixup(0.4, num_classes=10), cutmix(1.0, num_classes=10), seed=0)
-picture = plot.show_batch(train.apply(either), names, max_images=12)
-experiment.show_picture(picture, "tour_choose", args)
+plot.show_batch(train.apply(either), NAMES, max_images=12)
 
 # %% [markdown]
-# `docs/data.md` covers dictionaries, sample weights, masks, several outputs, and regression;
-# `docs/schedules.md` covers schedules; and `docs/analysis.md` covers everything that `analysis`
-# measures. `README.md` lists what is guaranteed, such as the same batches for the same seed.
+# ## Conclusion
+#
+# One more line in the pipeline, a loss for soft labels, and validation data that are not mixed:
+# that is all. On these digits, mixup keeps the network from memorizing most of the wrong labels, at
+# the price of a lower confidence.
+#
+# The handbook covers dictionaries, sample weights, masks, several outputs and regression on the
+# page "Kinds of data", and everything that `analysis` measures on "What mixup does to your model".
+#
+# ## References
+#
+# - Zhang, Cisse, Dauphin, Lopez-Paz, [mixup: Beyond Empirical Risk
+#   Minimization](https://arxiv.org/abs/1710.09412), 2017
+# - Thulasidasan, Chennupati, Bilmes, Bhattacharya, Michalak, [On Mixup Training: Improved
+#   Calibration and Predictive Uncertainty for Deep Neural
+#   Networks](https://arxiv.org/abs/1905.11001), 2019

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -318,3 +319,28 @@ def centered(centers, side, size):
 def smoothed(y, smoothing):
     """timm's smoothing of one-hot labels: 1 - e + e / K for the class, e / K for others."""
     return y * (1 - smoothing) + smoothing / y.shape[-1]
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+def without_numbers(text):
+    """The text with 0 for each number, and without the blanks that align them."""
+    return re.sub(r"[-<\d.,]*\d", "0", " ".join(text.split()))
+
+
+def markdown_shown(notebook):
+    """What a notebook shows as Markdown, apart from numbers: the columns of tables, and code.
+
+    A small run has fewer seeds, sizes and methods than the saved one. So the first column, whose
+    title may count them, is left out, and so are columns of methods; of equal columns, one is kept.
+    """
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    result = []
+    for text in (output.get("data", {}).get("text/markdown", "") for output in outputs):
+        if text.startswith("|"):
+            columns = map(without_numbers, text.splitlines()[0].split("|")[2:-1])
+            result.append({c for c in columns if not c.startswith(("plain", "mixup"))})
+        elif text:
+            result.append(text)
+    return result

