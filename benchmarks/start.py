@@ -5,7 +5,7 @@
     python benchmarks/start.py --builds 60 --kinds "mixup, apply"
 
 Every pipeline reads the same ten batches: 1,280 uint8 images of 32 x 32 x 3 with their class ids,
-held in memory. Times are processor times (`time.process_time`) of all threads together, so that
+held in memory. Times are CPU times (`time.process_time`) of all threads together, so that
 other processes on the same cores matter less than in wall-clock time. Each round takes every
 contender once, in order. It builds a new pipeline (`build`: the mix, and `apply` or `map`), takes
 one batch from its first iterator (`first`, which includes any compilation), and takes one batch

@@ -16,7 +16,7 @@
 # attacker less to follow. **This is not a defense**: in the paper, a white-box attack of several
 # steps defeats mixup just as it defeats plain training.
 #
-# **How long.** About 2 minutes of processor time per seed, plus 6 for each of the four models that
+# **How long.** About 2 minutes of CPU time per seed, plus 6 for each of the four models that
 # `images.py` has not trained yet.
 
 # %%

@@ -15,7 +15,7 @@
 # combines mixup with dropout only where labels are wrong (Section 3.4). When labels are few, people
 # usually try dropout or a pre-trained network first. Does mixup improve the results further?
 #
-# **How long.** About 21 minutes of processor time.
+# **How long.** About 21 minutes of CPU time.
 
 # %%
 import time

@@ -13,7 +13,7 @@
 # **Why.** In Section 3.2 of [the paper](https://arxiv.org/abs/1710.09412), a network that can
 # memorize its training images does better when it is asked to be linear between them.
 #
-# **How long.** About 6 minutes of processor time per model, with three models per seed. The paper's
+# **How long.** About 6 minutes of CPU time per model, with three models per seed. The paper's
 # own recipe, with 50,000 images, a pre-activation ResNet-18 and 200 epochs, needs a GPU:
 # `python examples/cifar10_paper.py`.
 

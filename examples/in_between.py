@@ -13,7 +13,7 @@
 # **Why.** This experiment follows Figure 2 of [the paper](https://arxiv.org/abs/1710.09412). mixup
 # trains on these lines, and a network that is linear there has smoother decision boundaries.
 #
-# **How long.** About 3 minutes of processor time per seed, plus 6 for each of the three models that
+# **How long.** About 3 minutes of CPU time per seed, plus 6 for each of the three models that
 # `images.py` has not trained yet.
 
 # %%

@@ -9,7 +9,7 @@
 # drawn at random for each batch. They report lower errors than with mixup, and smoother decision
 # boundaries.
 #
-# **How long.** About 8 minutes of processor time for two seeds.
+# **How long.** About 8 minutes of CPU time for two seeds.
 
 # %%
 import experiment

@@ -10,7 +10,7 @@
 # place of a box with sides $\sqrt{1 - \lambda}$. The label is the exact share of the steps, but a
 # step of silence counts as much as a step of speech. Whether this helps is an open question.
 #
-# **How long.** About 3 minutes of processor time for three seeds.
+# **How long.** About 3 minutes of CPU time for three seeds.
 
 # %%
 import time

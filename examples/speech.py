@@ -15,7 +15,7 @@
 # **Why.** In Section 3.3 of [the paper](https://arxiv.org/abs/1710.09412), mixup helped the larger
 # network, a VGG-11, on Google's spoken commands, and harmed the smaller one, a LeNet.
 #
-# **How long.** About 25 minutes of processor time for three seeds.
+# **How long.** About 25 minutes of CPU time for three seeds.
 #
 # The following is taken from the paper: mixup of the spectrograms just before the network, both
 # values of alpha, the warm-up, 30 epochs with batches of 100, and Adam with a learning rate of

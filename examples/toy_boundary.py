@@ -14,7 +14,7 @@
 # **Why.** Figure 1b of [the paper](https://arxiv.org/abs/1710.09412) shows the effect of mixup in a
 # single picture: the boundary becomes a slope.
 #
-# **How long.** About half a minute of processor time.
+# **How long.** About half a minute of CPU time.
 
 # %%
 import experiment
