@@ -6,8 +6,8 @@
 # another recording. Test error and calibration are measured on new takes of known speakers, and on
 # new speakers.
 #
-# **Why.** CutMix was made for images. On a single axis, a segment of length $1 - \lambda$ takes the
-# place of a box with sides $\sqrt{1 - \lambda}$. The label is the exact share of the steps, but a
+# **Why.** CutMix was made for images. On a single axis, a segment of length 1 - λ takes the
+# place of a box with sides √(1 - λ). The label is the exact share of the steps, but a
 # step of silence counts as much as a step of speech. Whether this helps is an open question.
 #
 # **How long.** About 3 minutes of CPU time for three seeds.
@@ -109,7 +109,7 @@ SPLITS = ["new speakers"] if args.smoke else ["new takes", "new speakers"]
 # %% [markdown]
 # ## The mixes
 #
-# All of them are applied to batches of sequences `[B, T, F]`. CutMix uses $\alpha$ = 1, as in its
+# All of them are applied to batches of sequences `[B, T, F]`. CutMix uses α = 1, as in its
 # paper, so that every share is equally likely before a segment is clipped at the ends.
 
 # %%
@@ -244,13 +244,13 @@ experiment.show_picture(diagrams[SPLITS[-1]].plot(), "sequences_calibration", ar
 
 # %% [markdown]
 # **New takes.** `cutmix_1d` does not help: with no seed is its error below that of plain training.
-# With mixup at $\alpha$ = 0.2 it is lower with every seed. All of these differences are within
+# With mixup at α = 0.2 it is lower with every seed. All of these differences are within
 # chance: of 300 recordings, one is a third of a point. The calibration error and the negative
 # log-likelihood are worse with every mix than without: the networks were nearly always right, and
 # mixed labels teach them not to be sure.
 #
 # **New speakers.** `cutmix_1d` lowers the error with every seed, by 1 to 12 points, and mixup with
-# $\alpha$ = 1 lowers it by more, also with every seed. The mean negative log-likelihood falls by 40
+# α = 1 lowers it by more, also with every seed. The mean negative log-likelihood falls by 40
 # to 49 %, depending on the mix. Which two speakers are left out matters more than the method.
 #
 # **In short:** on spoken digits, `cutmix_1d` is better than no mixing for new speakers only, and
