@@ -164,9 +164,9 @@ def print_memory(kinds, builds, warm_up):
     for name in kinds:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             start, middle, end = pool.apply(measure_memory, (name, builds, warm_up))
-        a_build = (end - start) / builds / MIB
+        per_build = (end - start) / builds / MIB
         of_second_half = (end - middle) / (builds - builds // 2) / MIB
-        print(f"| {name} | {start / MIB:.0f} | {a_build:+.3f} | {of_second_half:+.3f} |")
+        print(f"| {name} | {start / MIB:.0f} | {per_build:+.3f} | {of_second_half:+.3f} |")
 
 
 def main():

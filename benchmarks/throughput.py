@@ -209,7 +209,7 @@ def run_case(size, side, dtype, rounds, seconds):
     return {
         "batch": [size, side, side, 3],
         "dtype": dtype,
-        "batches_a_round": count,
+        "batches_per_round": count,
         "copy_gb_s": 2 * source.nbytes / copy / 1e9,
         "ms": {name: [1000 * value for value in values] for name, values in times.items()},
     }
@@ -251,11 +251,8 @@ def draw(results, path):
         base = statistics.median(result["ms"]["floor: cast or copy"])
         for row, name in enumerate(names):
             ratios = [ms / base for ms in result["ms"][name]]
-            median, ends, color = (
-                statistics.median(ratios),
-                (min(ratios), max(ratios)),
-                PLOTTED[name],
-            )
+            median, ends = statistics.median(ratios), (min(ratios), max(ratios))
+            color = PLOTTED[name]
             axes.plot([1, median], [row, row], color=color, linewidth=1, alpha=0.4)
             axes.plot(ends, [row, row], color=color, linewidth=4, alpha=0.4)
             axes.plot(median, row, "o", color=color, markersize=8)
