@@ -11,9 +11,10 @@
 # is compared with plain training and with mixup.
 #
 # **Why.** When an example of a rare class is mixed with one of a frequent class, the rare class
-# loses most of its label; with [Remix](https://arxiv.org/abs/2007.03943), it keeps its label. In
-# regression, there may be no real example halfway between two distant targets;
-# [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples with close targets.
+# gets only its share of the label; with [Remix](https://arxiv.org/abs/2007.03943), it gets the
+# whole label if it has more than half of the image. In regression, there may be no real example
+# halfway between two distant targets; [C-Mixup](https://arxiv.org/abs/2210.05775) mixes examples
+# with close targets.
 #
 # **How long.** About 2 minutes of CPU time. The data come with scikit-learn.
 
@@ -55,10 +56,10 @@ def fit(model, loss, x, y, mix, seed, weigh=None):
 # %% [markdown]
 # ## Imbalanced digits
 #
-# From the zeros to the nines, the ten classes keep 100, 77, ..., 13, 10 training examples, each
-# fewer than the one before by a constant factor. The test data are balanced. Class weights, where
-# they are used, are inversely proportional to the number of examples. For a mixed label,
-# `class_weights` weights the loss of each of its classes.
+# From the zeros to the nines, the ten classes keep 100, 77, ..., 13, 10 training examples: each
+# class has fewer than the one before by a constant factor. The test data are balanced. Class
+# weights, where they are used, are inversely proportional to the number of examples. For a mixed
+# label, `class_weights` weights the loss of each of its classes.
 
 # %%
 x, y = load_digits(return_X_y=True)
@@ -106,10 +107,10 @@ experiment.show_table(experiment.table(header, rows))
 # %% [markdown]
 # ## Regression
 #
-# The task is to predict how far the disease of 442 people with diabetes has progressed after a
-# year, from ten measurements. Inputs and target are standardized on the training part. Both mixups
-# draw λ ~ Beta(2, 2), which is C-Mixup's default. The bandwidth of C-Mixup is one standard
-# deviation of the target. No other values were tried.
+# The task is to predict, from ten measurements, how far the disease of 442 people with diabetes has
+# progressed after a year. Inputs and target are standardized on the training part. Both mixups draw
+# λ ~ Beta(2, 2), which is C-Mixup's default. The bandwidth of C-Mixup is one standard deviation of
+# the target. No other values were tried.
 
 # %%
 x, y = load_diabetes(return_X_y=True)
