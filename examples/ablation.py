@@ -14,7 +14,8 @@
 # classes together with their labels gave the best results. Plain training worked best with the
 # larger weight decay, and mixup with the smaller one.
 #
-# **How long.** About 7 minutes of CPU time per seed, for twelve models.
+# **How long.** About 7 minutes of CPU time per seed, for twelve models. The minutes in the output
+# are wall-clock time on a busy machine.
 
 # %%
 import experiment
@@ -70,7 +71,7 @@ METHODS = {
 # ## Training
 #
 # Training is the same as in `images.py`, but uses 4,000 images at half their width and height for
-# 20 epochs, to limit the time for twelve models. Keras's SGD does not multiply weight decay by the
+# 20 epochs, to limit the time for twelve models. Keras's SGD applies weight decay outside the
 # momentum, so ten times the paper's value is equally strong.
 
 # %%

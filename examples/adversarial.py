@@ -7,8 +7,8 @@
 # **Accelerator:** None
 #
 # **What.** Each pixel of a CIFAR-10 test image is changed by at most 4 of 255 so that the loss
-# grows. This experiment measures the error of networks trained with and without mixup on such
-# images. The changes are computed from the gradient of the network itself (white box) or from that
+# grows. On such images, this experiment measures the error of networks trained with and without
+# mixup. The changes are computed from the gradient of the network itself (white box) or from that
 # of another network (transfer).
 #
 # **Why.** This experiment follows Section 3.5 and Table 3 of [the
@@ -17,7 +17,7 @@
 # steps defeats mixup just as it defeats plain training.
 #
 # **How long.** About 2 minutes of CPU time per seed, plus 6 for each of the four models that
-# `images.py` has not trained yet.
+# `images.py` has not trained yet. The minutes in the output are wall-clock time on a busy machine.
 
 # %%
 import experiment
@@ -74,7 +74,9 @@ experiment.show_table(errors_table(white, f"White box, {count:,} images"))
 experiment.show_table(errors_table(transfer, f"Transfer, {count:,} images"))
 
 # %% [markdown]
-# ## Picture
+# ## Pictures
+#
+# The bars show the models of the first seed.
 
 # %%
 experiment.show_picture(white[0].plot(), "adversarial_white_box", args)

@@ -8,7 +8,7 @@
 # **Accelerator:** None
 #
 # **What.** A generator learns two distributions in the plane: eight Gaussians on a ring, and 25 on
-# a grid. Its discriminator is trained either plain or with mixup, alpha = 0.2, between real and
+# a grid. Its discriminator is trained without mixup, or with mixup at alpha = 0.2 between real and
 # generated points. The experiment measures how many of the Gaussians the generator covers, and how
 # well it hits them.
 #
@@ -174,14 +174,14 @@ class GAN(keras.Model):
 #
 # The measurements use 2,500 samples, always from the same `z`. A sample is good if it lies within
 # three standard deviations, 0.03, of a mode. A mode is covered if it is the nearest mode of at
-# least one good sample. [VEEGAN](https://arxiv.org/abs/1705.07761) counts in the same way. Of the
-# true points, 98.9 % are good. This is strict for such a short training run, so there is also a
-# wider measure: a mode is reached if a sample lies within 0.1 of it. Samples that are farther than
-# 0.5 from every mode are far off; 0.5 is the distance between neighbors in the grid.
+# least one good sample. [VEEGAN](https://arxiv.org/abs/1705.07761) counts in the same way. A true
+# point is good with a probability of 98.9 %. This is strict for such a short training run, so there
+# is also a wider measure: a mode is reached if a sample lies within 0.1 of it. Samples that are
+# farther than 0.5 from every mode are far off; 0.5 is the distance between neighbors in the grid.
 #
 # GANs fluctuate during training, so all numbers are means over the measurements in the last quarter
-# of training, which are taken every 50 steps, or 100 times in longer training. A run has collapsed
-# if it then reaches fewer than half of the modes. There are two references: points of the true
+# of training. They are taken every 50 steps, or 100 times in a longer run. A run has collapsed if
+# it then reaches fewer than half of the modes. There are two references: points of the true
 # distribution, and points spread evenly over the square of the picture, as if nothing had been
 # learned. The latter also cover many modes, by chance.
 
@@ -331,11 +331,12 @@ figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower cent
 experiment.show_picture(figure, "gan_modes", args)
 
 # %% [markdown]
-# ## The pictures
+# ## Samples
 #
-# The pictures show the generator's samples during training with the first seed, drawn over the
-# modes (the gray rings have radius 0.1). The number in the corner is the percentage of samples
-# outside the frame. With `--show`, nothing is trained, so there are no samples to draw.
+# The following pictures show the generator's samples during training with the first seed, drawn
+# over the modes (the gray rings have radius 0.1). The number in the corner is the percentage of
+# samples outside the frame. With `--show`, as in the saved notebook, nothing is trained, so there
+# are no samples to draw.
 
 # %%
 lines = [(shape, method) for shape in args.shapes for method in args.methods]

@@ -6,15 +6,15 @@
 # **Description:** Measure what CIFAR-10 networks predict between pairs of training images.<br>
 # **Accelerator:** None
 #
-# **What.** On the lines between random pairs of training images of CIFAR-10, at
-# `x = λ x_i + (1 - λ) x_j`, this experiment measures how often a network predicts
-# neither of the two classes, and how large the gradient of its loss with respect to the image is.
+# **What.** On the lines between random pairs of CIFAR-10 training images, at
+# `x = λ x_i + (1 - λ) x_j`, this experiment measures how often a network predicts neither of the
+# two classes, and how large the gradient of its loss with respect to the image is.
 #
 # **Why.** This experiment follows Figure 2 of [the paper](https://arxiv.org/abs/1710.09412). mixup
 # trains on these lines, and a network that is linear there has smoother decision boundaries.
 #
 # **How long.** About 3 minutes of CPU time per seed, plus 6 for each of the three models that
-# `images.py` has not trained yet.
+# `images.py` has not trained yet. The minutes in the output are wall-clock time on a busy machine.
 
 # %%
 import experiment
@@ -35,10 +35,10 @@ pairs = 20 if args.smoke else args.pairs
 # ## Models and measures
 #
 # All models of a seed are measured on the same pairs. The two images of a pair are different, but
-# their classes may be the same, as in one pair in ten. The gradient is that of the
-# cross-entropy with the mixed label `λ y_i + (1 - λ) y_j`, in nats per pixel unit,
-# where pixels range from 0 to 255. The paper does not say which label it used, so compare the
-# models, not the scale with that of the paper.
+# their classes may be the same, as they are in one pair in ten. The gradient is that of the
+# cross-entropy with the mixed label `λ y_i + (1 - λ) y_j`, in nats per pixel unit, where pixels
+# range from 0 to 255. The paper does not say which label it used, so compare the models with each
+# other, not the values with those of the paper.
 
 # %%
 results = []
@@ -50,7 +50,7 @@ for seed in args.seeds:
     results.append(analysis.in_between(models, (data.x, data.y), pairs=pairs, seed=seed, verbose=2))
 
 # %% [markdown]
-# ## Halfway, and at the ends
+# ## Halfway, and at one end
 
 # %%
 half = len(results[0].lam) // 2
@@ -70,8 +70,8 @@ experiment.show_table(experiment.table(header, rows))
 #
 # The dotted lines are read off the paper's Figure 2a, which is for a larger network that fits its
 # training images and has a lower test error. The paper's gradient norms are on another scale and
-# are not drawn; at λ = ½, that of plain training is 4.6 times that of mixup. In the paper and here,
-# the curves are those of one model of each kind.
+# are not drawn; at λ = ½, that of plain training is 4.6 times that of mixup. Each curve is that of
+# a single model, in the paper and here, where it is the model of the first seed.
 
 # %%
 shares = [0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]  # and symmetric from the other end
