@@ -1,10 +1,15 @@
 # %% [markdown]
 # # CutMix along time: spoken digits
 #
+# **Author:** keras_mixup<br>
+# **Date created:** 2026/11/27<br>
+# **Description:** Replace segments of time in spoken digits, and compare with mixup.<br>
+# **Accelerator:** None
+#
 # **What.** A small network of one-dimensional convolutions learns which digit is spoken. It is
-# trained plain, with mixup, and with `cutmix_1d`, which replaces one segment of time by that of
-# another recording. Test error and calibration are measured on new takes of known speakers, and on
-# new speakers.
+# trained without mixing, with mixup, and with `cutmix_1d`, which replaces a segment of time with
+# the same segment of another recording. Test error and calibration are measured on new takes of
+# known speakers, and on new speakers.
 #
 # **Why.** CutMix was made for images. On a single axis, a segment of length 1 - λ takes the
 # place of a box with sides √(1 - λ). The label is the exact share of the steps, but a
@@ -40,9 +45,9 @@ DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 # Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset), which has 3,000 recordings at 8
 # kHz: 50 takes of ten digits by six speakers. Half of them are shorter than 0.42 seconds, so each
 # is padded with silence or cropped to 0.51 seconds around its middle: with more, a segment would
-# often replace silence by silence. A frame is the energy of 32 ms in 40 mel bands, in decibels
+# often replace silence with silence. A frame is the energy of 32 ms in 40 mel bands, in decibels
 # relative to the loudest value of the recording: 1 is the loudest, and 0 is 60 dB below it, or
-# silence. With a frame every 8 ms, a recording is a sequence of 64 steps and 40 numbers per step.
+# silence. With a frame every 8 ms, a recording is a sequence of 64 steps with 40 numbers each.
 
 # %%
 RATE = 8000  # samples per second
@@ -110,7 +115,7 @@ SPLITS = ["new takes", "new speakers"]
 # ## The mixes
 #
 # All of them are applied to batches of sequences `[B, T, F]`. CutMix uses alpha = 1, as in its
-# paper, so that every share is equally likely before a segment is clipped at the ends.
+# paper, so every share is equally likely before a segment is clipped at the ends.
 
 # %%
 MIXES = {
@@ -152,9 +157,9 @@ experiment.show_picture(draw_mixed(), "sequences_mixed", args)
 # ## Training
 #
 # The network has three convolutions along time, pooling, and one dense layer, without dropout or
-# weight decay. It is trained with Adam and a cosine decay of its learning rate. Network, initial
-# weights, schedule, and order of the examples are the same for all methods, and nothing is tuned
-# for any of them. The error is the one after the last epoch.
+# weight decay. It is trained with Adam and a cosine decay of the learning rate. The network,
+# initial weights, schedule, and order of the examples are the same for all methods, and nothing is
+# tuned for any of them. The errors are those after the last epoch.
 
 
 # %%
@@ -215,8 +220,8 @@ for seed in SEEDS:
 # %% [markdown]
 # ## Error and calibration
 #
-# Means and ranges over the seeds. The expected calibration error uses 15 bins. The training error
-# is measured on the unmixed recordings.
+# The tables give means and ranges over the seeds. The expected calibration error uses 15 bins. The
+# training error is measured on the unmixed recordings.
 
 # %%
 HEADER = ["test error (%)", "calibration error (%)", "negative log-likelihood (nats)"]
@@ -229,7 +234,9 @@ for split in SPLITS:
     experiment.show_table(experiment.table([split, *HEADER], rows))
 
 # %% [markdown]
-# Seed by seed, the test error of each method minus that of plain training, in points:
+# The next tables give, seed by seed, the test error of each method minus that of plain training, in
+# percentage points. The picture below them shows the calibration on new speakers with the last
+# seed.
 
 # %%
 for split in SPLITS:
@@ -243,16 +250,16 @@ for split in SPLITS:
 experiment.show_picture(diagrams[SPLITS[-1]].plot(), "sequences_calibration", args)
 
 # %% [markdown]
-# **New takes.** `cutmix_1d` does not help: with no seed is its error below that of plain training.
-# With mixup at alpha = 0.2 it is lower with every seed. All of these differences are within
-# chance: of 300 recordings, one is a third of a point. The calibration error and the negative
-# log-likelihood are worse with every mix than without: the networks were nearly always right, and
-# mixed labels teach them not to be sure.
+# **New takes.** `cutmix_1d` does not help: its error is never below that of plain training. Mixup
+# at alpha = 0.2 has a lower error with every seed. All of these differences could be chance: one of
+# 300 recordings is a third of a point. The calibration error and the negative log-likelihood are
+# worse with every mix than without: the networks were nearly always right, and mixed labels teach
+# them not to be sure.
 #
-# **New speakers.** `cutmix_1d` lowers the error with every seed, by 1 to 12 points, and mixup with
-# alpha = 1 lowers it by more, also with every seed. The mean negative log-likelihood falls by 40
-# to 49 %, depending on the mix. Which two speakers are left out matters more than the method.
+# **New speakers.** `cutmix_1d` lowers the error with every seed, by 1 to 12 points, and mixup at
+# alpha = 1 lowers it by more, also with every seed. The mean negative log-likelihood falls by 40 to
+# 49 %, depending on the mix. Which two speakers are left out matters more than the method.
 #
 # **In short:** on spoken digits, `cutmix_1d` is better than no mixing for new speakers only, and
 # mixup is the better choice. A possible reason is that a word is short: a segment can hide the only
-# sound that tells two digits apart. Data whose class shows in every part were not measured.
+# sound that tells two digits apart. Data that show their class in every part were not tested.
