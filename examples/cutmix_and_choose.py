@@ -17,8 +17,8 @@
 # y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
 # ```
 #
-# Each pixel of the result is from a real image, unlike with mixup. Many recipes use both, and draw
-# one of them for each batch or for each image.
+# Unlike with mixup, each pixel of the result comes from a real image. Many recipes use both, and
+# draw one of them for each batch or for each image.
 #
 # This example looks at both kinds of batches and compares plain training, CutMix, and a choice
 # between CutMix and mixup on CIFAR-10. It takes about three minutes of CPU time.
@@ -81,8 +81,8 @@ test = test.batch(500)
 # %% [markdown]
 # ## A box instead of a blend
 #
-# The images stay uint8: CutMix computes no new values, so that a quarter of the bytes of float32
-# travel to the accelerator.
+# CutMix computes no new values, so the images stay uint8, and only a quarter of the bytes of
+# float32 travel to the accelerator.
 
 # %%
 cut = cutmix(alpha=1.0, num_classes=10, seed=0)
@@ -110,8 +110,8 @@ print(f"largest difference between label and pixels: {abs(counted - y.numpy()).m
 # ## One method of several
 #
 # `choose` draws one method for each image, with equal probability or with `weights`; None leaves an
-# image as it is. With `per_batch=True`, it draws once for the whole batch, as timm does. The
-# result is again a mix, and is used like one.
+# image as it is. With `per_batch=True`, it draws once for the whole batch, as timm does by default.
+# The result is itself a mix, and is used like one.
 
 # %%
 either = choose(
@@ -179,14 +179,14 @@ print(pd.DataFrame.from_dict(rows, "index").round(2).to_string())
 
 # %% [markdown]
 # The accuracies are level: with 5,000 test images, their standard error is 0.7 percentage points.
-# The losses are not. Plain training fits its images to the last one and is then too sure of itself
+# The losses are not. Plain training gets every training image right and is then too sure of itself
 # on new ones; CutMix and the choice have a lower test loss with a higher training loss. The papers
-# train for hundreds of epochs, where plain training falls behind in accuracy, too.
+# train for hundreds of epochs, after which plain training falls behind in accuracy, too.
 #
 # ## Conclusion
 #
-# CutMix is one line in the pipeline, keeps uint8 images as they are, and gives labels that count
-# the pixels. `choose` combines it with other methods, or with unmixed images.
+# CutMix is one line in the pipeline, returns uint8 images as uint8, and gives labels that count the
+# pixels. `choose` combines it with other methods, or with unmixed images.
 #
 # Segmentation masks are cut together with their images, and bounding boxes with
 # `bounding_box_format`. `cutmix_minmax`, `resizemix` and `fmix` are used in the same way.

@@ -64,9 +64,9 @@ BATCH = 128
 # %% [markdown]
 # ## Data
 #
-# A tenth of the training images is enough for a small network to memorize, and half of the test
-# images is enough to see a difference of two percentage points. A dataset of TensorFlow Datasets is
-# used as it is: it yields uint8 images and integer class ids.
+# A small network can memorize a tenth of the training images, and half of the test images are
+# enough to see a difference of two percentage points. A dataset from TensorFlow Datasets is used as
+# it is: it yields uint8 images and integer class ids.
 
 # %%
 (train, test), info = tfds.load(
@@ -123,7 +123,7 @@ applied = batches.apply(mix)
 # %% [markdown]
 # In `apply`, the mix numbers the batches, so that each is mixed differently, and the same seed
 # gives the same batches in every run. A pipeline that expects a function can use `map` instead. It
-# is a little slower, and with a seed, the same batch is always mixed in the same way.
+# is slower, and with a seed, the same batch is always mixed in the same way.
 
 # %%
 mapped = batches.map(mix)
@@ -227,8 +227,8 @@ plt.show()
 # ## Conclusion
 #
 # mixup is one line in a `tf.data` pipeline: `apply(mixup(...))` after `batch`, on one stream or on
-# the zip of two. The model, its optimizer and `fit` stay as they are; only the loss must accept
-# soft labels.
+# two that are zipped. The model, its optimizer and `fit` stay as they are; only the loss must
+# accept soft labels.
 #
 # Try a few values of alpha: large ones for networks that overfit, or for labels that are partly
 # wrong, and small ones for networks that do not. Measure the loss as well as the accuracy.

@@ -63,7 +63,7 @@ BATCH = 128
 # %% [markdown]
 # ## Data
 #
-# The images are reduced to 16 x 16 pixels, so that a CPU can train three networks in minutes.
+# The images are scaled down to 16 x 16 pixels, so that a CPU can train three networks in minutes.
 
 
 # %%
@@ -83,8 +83,8 @@ print(*train.element_spec, sep="\n")
 # %% [markdown]
 # ## The network
 #
-# An ordinary Functional model. The layers whose outputs may be mixed need names: here, those at the
-# end of the first two stages.
+# This is an ordinary Functional model. The layers whose outputs may be mixed need names: here,
+# those at the end of the first two stages.
 
 
 # %%
@@ -115,7 +115,7 @@ wrapped = manifold.wrap(model)
 
 # %% [markdown]
 # The pipeline passes the images on as they are. It mixes the labels and adds a few numbers per
-# example: the partner, λ, and the layer.
+# example: λ, the layer, the partner, and the example's own row.
 
 # %%
 inputs, labels = train.apply(manifold).element_spec
@@ -127,7 +127,7 @@ print(*inputs.items(), labels, sep="\n")
 #
 # The three networks start from the same weights and see the same images in the same order. alpha is
 # 2 for Manifold Mixup and 1 for mixup, as in the papers. The wrapped model mixes the batches of the
-# pipeline and never plain `(x, y)`, so that it can be evaluated as it is.
+# pipeline and never plain `(x, y)`, so it can be evaluated as it is.
 
 # %%
 unmixed = mixup(alpha=0, num_classes=10)  # ids become one-hot labels; nothing is mixed
@@ -181,7 +181,7 @@ assert "keras_mixup" not in model.to_json()
 #
 # `in_model` moves any linear mix into the model in the same way, by default to its input. The draws
 # are those of the mix itself, and uint8 images travel to the accelerator as uint8, a quarter of the
-# bytes of float32. Here, a model that returns its input shows what is mixed in it.
+# bytes of float32. Here, a model that returns its input shows that the mixtures are the same.
 
 # %%
 mix = mixup(alpha=1.0, num_classes=10, seed=0)
@@ -201,12 +201,12 @@ print(f"largest difference: {np.abs(inside - in_pipeline).max():.4f} of 255")
 #
 # The accuracies of the three networks are within about a percentage point of each other, and with
 # 5,000 test images, their standard error is 0.7 points. The difference is in the loss: plain
-# training memorizes its images and is too sure of itself on new ones, and both kinds of mixup are
-# far less so. Between the two, this small experiment does not decide; in the paper, after 1,200
-# epochs, Manifold Mixup is ahead.
+# training memorizes its images and is too sure of itself on new ones, and with both kinds of mixup
+# the network is far less so. This small experiment cannot decide between the two; in the paper,
+# after 1,200 epochs, Manifold Mixup is ahead.
 #
-# Use Manifold Mixup where the input cannot be mixed, as with text, or where you can afford to try
-# it against mixup. Use `in_model` where the pipeline or the way to the accelerator is the
+# Use Manifold Mixup where the input cannot be mixed, as with text, or where you can afford to
+# compare it with mixup. Use `in_model` where the pipeline or the transfer to the accelerator is the
 # bottleneck. Everywhere else, mixing in the pipeline is simpler.
 #
 # ## References

@@ -71,8 +71,7 @@ WORDS, LENGTH = 2000, 24
 # ## Data
 #
 # The data are the first 24 words of the docstring of each public function, class, and method,
-# without duplicates. The names of the packages are removed; with them, the task would be to read
-# off the label.
+# without duplicates. The names of the packages are removed, because they would give the label away.
 
 # %%
 SOURCES = {
@@ -148,7 +147,7 @@ def split(seed):
 # %% [markdown]
 # ## The network
 #
-# The layer that is mixed after needs a name.
+# The layer whose output is mixed needs a name.
 
 
 # %%
@@ -164,8 +163,8 @@ def build():
 # ## Mixing and training
 #
 # `manifold_mixup` draws everything random in the pipeline and mixes the labels there. The model
-# that `wrap` makes mixes the word vectors. It shares its weights with `model`, which can then be
-# used without it. λ is drawn for each sentence.
+# that `wrap` returns mixes the word vectors. It shares its weights with `model`, which can be used
+# on its own afterward. λ is drawn for each sentence.
 #
 # The sentences, their order, and the initial weights are the same for all variants.
 
@@ -234,8 +233,8 @@ plt.show()
 # the word vectors. Here, the mean error is lowest with alpha = 1, but the ranges of the seeds
 # overlap, so this is no more than a hint.
 #
-# `model` remains an ordinary Keras model, which can be saved and served without this package. Masks
-# of padded positions are mixed as well; the card of `manifold_mixup` in the handbook says how.
+# `model` remains an ordinary Keras model, which can be saved and served without this package.
+# Padding masks are combined, too; the card of `manifold_mixup` in the handbook says how.
 #
 # ## References
 #

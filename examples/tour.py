@@ -110,7 +110,7 @@ noisy = pipeline(y_noisy)
 #
 # - The loss must accept soft labels: use `categorical_crossentropy`, not the `sparse_` one.
 # - `SoftAccuracy` counts the share of the label that belongs to the predicted class. `"accuracy"`
-#   would compare the prediction with the larger label only.
+#   would compare the prediction only with the class that has the largest share.
 # - Validation data are not mixed: `alpha=0` makes their ids one-hot and does nothing else.
 
 
@@ -153,8 +153,9 @@ for name, method in {"plain": unmixed, "mixup": mix}.items():
 # %% [markdown]
 # ## Did it help?
 #
-# Training accuracy looks worse with mixup, as it should, because the labels are mixed and partly
-# wrong. What counts is the accuracy on held-out digits with true labels, after the last epoch.
+# Training accuracy looks worse with mixup, as it should: it is measured on mixtures, and fewer of
+# the wrong labels are memorized. What counts is the accuracy on held-out digits with true labels,
+# after the last epoch.
 
 # %%
 columns = ["training accuracy (%)", "held-out accuracy (%)"]
@@ -201,7 +202,7 @@ plot.show_batch(train.apply(either), NAMES, max_images=12)
 #
 # One more line in the pipeline, a loss for soft labels, and validation data that are not mixed:
 # that is all. On these digits, mixup keeps the network from memorizing most of the wrong labels, at
-# the price of a lower confidence.
+# the price of lower confidence.
 #
 # The handbook covers dictionaries, sample weights, masks, several outputs and regression on the
 # page "Kinds of data", and everything that `analysis` measures on "What mixup does to your model".
