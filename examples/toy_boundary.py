@@ -8,8 +8,8 @@
 # **Accelerator:** None
 #
 # **What.** The data are two concentric noisy circles; the inner one is class 1. The same small
-# network is trained plain, and with mixup at alpha = 0.2 and 1, on the same examples in the same
-# order, and from the same initial weights.
+# network is trained without mixup, and with mixup at alpha = 0.2 and 1, on the same examples in the
+# same order, and from the same initial weights.
 #
 # **Why.** Figure 1b of [the paper](https://arxiv.org/abs/1710.09412) shows the effect of mixup in a
 # single picture: the boundary becomes a slope.
