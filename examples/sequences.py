@@ -15,7 +15,8 @@
 # place of a box with sides √(1 - λ). The label is the exact share of the steps, but a
 # step of silence counts as much as a step of speech. Whether this helps is an open question.
 #
-# **How long.** About 3 minutes of CPU time for three seeds.
+# **How long.** About 3 minutes of CPU time for three seeds. The minutes in the output are
+# wall-clock time on a busy machine.
 
 # %%
 import time
