@@ -8,14 +8,14 @@
 # **Accelerator:** None
 #
 # **What.** Two small networks, a LeNet and a narrow VGG, learn which digit is spoken. Each is
-# trained plain and with mixup at alpha = 0.1 and 0.2. mixup is applied to the spectrograms, and
-# only after a warm-up of five epochs. The test error is measured twice: on new takes of known
+# trained without mixup and with mixup at alpha = 0.1 and 0.2. mixup is applied to the spectrograms,
+# and only after a warm-up of five epochs. The test error is measured twice: on new takes of known
 # speakers, and on new speakers.
 #
 # **Why.** In Section 3.3 of [the paper](https://arxiv.org/abs/1710.09412), mixup helped the larger
 # network, a VGG-11, on Google's spoken commands, and harmed the smaller one, a LeNet.
 #
-# **How long.** About 25 minutes of CPU time for three seeds.
+# **How long.** About 18 minutes of CPU time for three seeds.
 #
 # The following is taken from the paper: mixup of the spectrograms just before the network, both
 # values of alpha, the warm-up, 30 epochs with batches of 100, and Adam with a learning rate of
@@ -204,7 +204,7 @@ for name, design in NETWORKS.items():
 # ## Training
 #
 # Training uses a stock `fit`. The network, initial weights, schedule, and order of the examples are
-# the same for all methods, and nothing is tuned for any of them. The error is the one after the
+# the same for all methods, and nothing is tuned for any of them. The errors are those after the
 # last epoch.
 
 
