@@ -47,6 +47,19 @@ def test_a_repr_can_be_pasted_back(name):
     assert eval(repr(mix), dict(vars(keras_mixup))) == mix
 
 
+@pytest.mark.parametrize("seed", [None, 0, 3])
+@pytest.mark.parametrize("per_batch", [False, True])
+def test_a_repr_keeps_every_seed(seed, per_batch):
+    for mix in (
+        mixup(seed=seed),
+        choose(mixup(), None, seed=seed, per_batch=per_batch),
+        choose(choose(mixup(), cutmix(), per_batch=per_batch), None, seed=seed),
+        WithClean(mixup(seed=seed)),
+        in_model(mixup(seed=seed)),
+    ):
+        assert eval(repr(mix), dict(vars(keras_mixup))) == mix
+
+
 @pytest.mark.parametrize("name", MIXES)
 def test_configs_name_the_public_homes(name):
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(MIXES[name])))

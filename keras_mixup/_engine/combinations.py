@@ -101,8 +101,11 @@ class Choice(Combination):
 
     def call(self, mixes: Sequence[Any], seed: int | None) -> str:
         options = {"weights": self.weights, "per_batch": self.per_batch, "seed": seed}
+        # `is`, because a seed of 0 equals False.
         given = [
-            f"{name}={value!r}" for name, value in options.items() if value not in (None, False)
+            f"{name}={value!r}"
+            for name, value in options.items()
+            if value is not None and value is not False
         ]
         return f"choose({', '.join([*map(repr, mixes), *given])})"
 
