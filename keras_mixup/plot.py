@@ -169,7 +169,10 @@ def _title(label: np.ndarray, names: list[str]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.005 else "<1%"
+    """A share as a whole number, with neither 0 % nor 100 % of a label that has other parts."""
+    if share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
 
 
 def _quoted(name: Any) -> str:

@@ -71,9 +71,9 @@ def test_titles_stop_at_three_classes_and_say_so():
     assert " ".join(title.split()) == "40% ant + 30% bee + 20% cat + ..."
 
 
-def test_a_tiny_share_is_not_shown_as_zero():
+def test_a_tiny_share_is_not_shown_as_zero_nor_the_rest_as_all():
     figure = show_batch(dataset_of(images(), labels({2: 0.998, 3: 0.002})), NAMES)
-    assert titles(figure)[0] == "100% cat + <1% dog"
+    assert titles(figure)[0] == ">99% cat + <1% dog"
 
 
 def test_a_long_title_takes_lines_and_the_figure_grows():
