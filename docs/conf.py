@@ -9,7 +9,7 @@ import importlib.metadata
 import os
 import pkgutil
 
-from sphinx.util import logging
+from sphinx.util import inspect, logging
 from sphinx.util.docutils import SphinxDirective
 
 # The handbook documents signatures; nothing in it runs on a device or is worth a log line.
@@ -45,16 +45,17 @@ nb_render_markdown_format = "myst"  # with tables, which CommonMark does not hav
 # Docstrings.
 default_role = "literal"
 add_module_names = False
+autodoc_inherit_docstrings = False  # a class lists what it adds to its base class
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 # Names of other packages, which the handbook does not link to.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(abc|collections|keras|matplotlib|numpy|tensorflow)\..*")]
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
 napoleon_custom_sections = [
+    ("Attributes", "params_style"),
     ("Call arguments", "params_style"),
-    ("Returns (when called)", "returns_style"),
+    ("Returns when called", "returns_style"),
 ]
 
 # Look.
@@ -83,10 +84,18 @@ def literal_equations(app, what, name, obj, options, lines):
     lines[:] = result
 
 
-def skip_repeated_calls(app, what, name, obj, skip, options):
-    """Each part says how it is called in its own text; only base classes list `__call__`."""
-    repeated = name == "__call__" and not getattr(obj, "__isabstractmethod__", False)
-    return True if repeated and not obj.__qualname__.startswith("Mix.") else None
+def refuse_split_returns(app, what, name, obj, options, lines):
+    """A warning where napoleon took the words before a colon for the type of what is returned."""
+    if any(line.startswith(":rtype:") for line in lines):
+        logging.getLogger("keras_mixup").warning("%s: a colon in the first line of Returns", name)
+
+
+def own_signature(app, what, name, obj, options, signature, result):
+    """The arguments of Keras's layers and models, whose base class has a generic `__new__`."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        own = inspect.signature(obj.__init__, bound_method=True)
+        return inspect.stringify_signature(own, show_annotation=False), result
+    return None
 
 
 class Recipes(SphinxDirective):
@@ -123,5 +132,6 @@ def setup(app):
     """Called by Sphinx. Equations go before napoleon, which has the default priority of 500."""
     app.add_directive("recipes", Recipes)
     app.connect("autodoc-process-docstring", literal_equations, priority=400)
-    app.connect("autodoc-skip-member", skip_repeated_calls)
+    app.connect("autodoc-process-docstring", refuse_split_returns, priority=600)
+    app.connect("autodoc-process-signature", own_signature)
     app.connect("env-check-consistency", refuse_undocumented_names)

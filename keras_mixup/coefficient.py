@@ -95,7 +95,7 @@ class Beta(Coefficient):
         alpha: concentration, finite and >= 0, or a schedule of it. A small alpha keeps lam near 0
             or 1, alpha = 1 gives the uniform distribution, and a large alpha keeps lam near 1/2.
 
-    Returns (when called):
+    Returns when called:
         float32 of `shape`, in [0, 1].
 
     Example:
@@ -279,7 +279,7 @@ class Scale(Coefficient):
     Args:
         low, high: bounds of tau, the scale of the sides, 0 <= low <= high <= 1.
 
-    Returns (when called):
+    Returns when called:
         float32 of `shape`, in [1 - high^2, 1 - low^2].
 
     Example:

@@ -94,7 +94,7 @@ as_label = functools.partial(as_part, kind=Label, wrap=FromFunction)
 class Linear(Label):
     """y~ = share y + (1 - share) y_partner: the label is mixed as the input is; the default.
 
-    Returns (when called):
+    Returns when called:
         The shape and dtype of `y`.
 
     Example:
@@ -117,9 +117,9 @@ class Original(Label):
     """y~ = y: inputs are mixed, labels and sample weights are not.
 
     For distillation and consistency training, where a teacher or another loss labels the mixture,
-    and y only goes along.
+    and y is only passed along.
 
-    Returns (when called):
+    Returns when called:
         `y`.
 
     Example:
@@ -148,7 +148,7 @@ class Union(Label):
     The label of multi-label data in which both examples remain recognizable, such as recordings of
     several birds. An example whose share is 0 is not present.
 
-    Returns (when called):
+    Returns when called:
         The shape and dtype of `y`.
 
     Example:
@@ -175,7 +175,7 @@ class Dominant(Label):
 
         y~ = y where share >= 1/2, else y_partner
 
-    Returns (when called):
+    Returns when called:
         The shape and dtype of `y`.
 
     Example:
@@ -230,7 +230,7 @@ class Remix(Label):
         tau: the majority class gives up its share if the share is below tau, in [0, 1]. Default
             0.5, as in the paper.
 
-    Returns (when called):
+    Returns when called:
         The shape and dtype of `y`, `[B, K]`.
 
     Raises:

@@ -67,12 +67,13 @@ def mixup(
         probability: probability that an example (with `per_batch`, a batch) is mixed, in [0, 1], or
             a schedule of it.
         pairing: how partners are chosen within a batch, as a part from `keras_mixup.pairing` or a
-            function. None is `pairing.Rotation()`; in datasets of pairs, None uses the pairs.
-        label: how two labels become one, as a part from `keras_mixup.label` or a function. None is
-            `label.Linear()`, the equation above.
+            function. None means `pairing.Rotation()`, or in datasets of pairs, the pairs.
+        label: how two labels become one, as a part from `keras_mixup.label` or a function. None
+            means `label.Linear()`, the equation above.
         keep: names of entries of x or y that are left unchanged, such as ids and file names.
-        dtype: dtype in which uint8 inputs are returned. None is float32; "uint8" rounds to nearest.
-        data_format: "channels_last" or "channels_first", for masks and boxes. None is
+        dtype: dtype in which uint8 inputs are returned. None means float32; "uint8" rounds to
+            nearest. It is required for uint16 and int16 inputs.
+        data_format: "channels_last" or "channels_first", for masks and boxes. None means
             `keras.config.image_data_format()`.
 
     Returns:
@@ -261,13 +262,14 @@ def remix(
     Args:
         class_counts: number of training examples of each class, in the order of the classes, > 0.
         alpha: concentration of the Beta distribution, >= 0. Default 1, as in the paper.
-        kappa: ratio of counts from which the smaller class is a minority, >= 1. Default 3, as in
-            the paper.
-        tau: largest share that gives way to the minority, in [0, 1]. Default 0.5, as in the paper.
+        kappa: ratio of class sizes from which the smaller class counts as the minority, >= 1.
+            Default 3, as in the paper.
+        tau: the majority class gives up its share if the share is below tau, in [0, 1]. Default
+            0.5, as in the paper.
         num_classes, seed, per_batch, probability, pairing, keep, dtype, data_format: as in `mixup`.
 
     Returns:
-        A `Mix`, used as in `mixup`. y must be a single output of classes.
+        A `Mix`, used as in `mixup`. y must be a single output of class labels.
 
     Raises:
         TypeError, ValueError: as in `mixup`; also if a count is not positive, or if there is not
@@ -388,9 +390,9 @@ def cutmix(
         num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`.
         dtype: dtype in which uint8 images are returned; None keeps uint8.
         data_format: "channels_last" for images `[B, H, W, C]` and videos `[B, T, H, W, C]`;
-            "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. None is
-            `keras.config.image_data_format()`; images that look like the other one are refused. A
-            video has the same box in every frame.
+            "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. None
+            means `keras.config.image_data_format()`; images that look like the other format are
+            refused. A video has the same box in every frame.
         bounding_box_format: format of the bounding boxes in y, which are cut. One of Keras's
             formats, such as "xyxy", "rel_xyxy" or "xywh".
 
@@ -516,6 +518,7 @@ def cutmix_1d(
     M is a segment of (1 - lam) T steps, where lam ~ Beta(alpha, alpha). Its center is uniform on
     the axis, and the segment is clipped at the ends, as a box of CutMix is at the border. s is
     counted after rounding and clipping, so that the label is exactly the share of the steps.
+    Ids, soft labels and weights per step are cut with the input.
 
     The sides of a box are sqrt(1 - lam), which makes its area 1 - lam. A segment has only one side,
     so its length is 1 - lam; with the square root, lam = 3/4 would copy half of the sequence.
@@ -526,18 +529,17 @@ def cutmix_1d(
     Args:
         alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in
             CutMix.
-        num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`. Ids, soft
-            labels and weights per step are cut with the input.
+        num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`.
         dtype: dtype in which uint8 inputs are returned; None keeps uint8. It is required for
             uint16 and int16, such as PCM audio: "int16" keeps those.
 
     Returns:
         A `Mix`, used as in `mixup`, for sequences `[B, T]`, `[B, T, F]` or `[B, T, F, C]`, such as
-        waveforms, sensors and spectrograms: axis 1 is time.
+        waveforms, sensors and spectrograms, where axis 1 is time.
 
     Raises:
         TypeError, ValueError: as in `mixup`; also if an input has a different rank, if inputs
-            differ in T, or if a label could be one per step and one per example.
+            differ in T, or if it is not clear whether a label is per step or per example.
 
     Example:
         >>> train = ds.batch(128).apply(cutmix_1d(num_classes=10, seed=0))
@@ -596,7 +598,8 @@ def resizemix(
             paper.
         num_classes, seed, probability, pairing, label, keep: as in `mixup`.
         per_batch: whether one tau is drawn for the whole batch; the places of the boxes differ.
-        dtype, data_format: as in `cutmix`; uint8 values are rounded to nearest.
+        dtype: as in `cutmix`; uint8 values are rounded to nearest.
+        data_format: as in `cutmix`.
 
     Returns:
         A `Mix`, used as in `mixup`.
@@ -731,8 +734,8 @@ def specmix(
         dtype: dtype in which uint8 inputs are returned; None keeps uint8.
 
     Returns:
-        A `Mix`, used as in `mixup`, for spectrograms `[B, T, F]` or `[B, T, F, C]`: axis 1 is time,
-        axis 2 is frequency.
+        A `Mix`, used as in `mixup`, for spectrograms `[B, T, F]` or `[B, T, F, C]`, where axis 1 is
+        time and axis 2 is frequency.
 
     Raises:
         TypeError, ValueError: as in `mixup`; also if an input has a different rank.

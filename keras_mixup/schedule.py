@@ -38,7 +38,7 @@ class Window(Configurable):
         start: first step of the window, >= 0. `5 * steps_per_epoch` is a warm-up of 5 epochs.
         stop: first step after the window, > start; None means that the window does not end.
 
-    Returns (when called):
+    Returns when called:
         float32, 0 or 1.
 
     Example:

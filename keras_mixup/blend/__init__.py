@@ -1,10 +1,10 @@
 """How two examples are combined into one: `(x, x_partner, lam, seed) -> (x_mixed, share)`.
 
 `x` and `x_partner` are each a tensor or a nest of tensors `[B, ...]`; a mix passes lists with one
-tensor per input. `lam` is float32 `[B]`. `seed` is int32 `[B, 8]`: random bits of each example, for
-the draws that the blend makes itself. `share`, float32 `[B]`, is the actual share of the original
-in `x_mixed`; labels and sample weights are mixed with this share, not with lam. At lam = 1, a blend
-returns `x` bit for bit. Any function with this signature can be used as a blend.
+tensor per input. `lam` is float32 `[B]`. `seed` is int32 `[B, 8]`: random bits for each example,
+for the draws that the blend makes itself. `share`, float32 `[B]`, is the actual share of the
+original in `x_mixed`; labels and sample weights are mixed with this share, not with lam. At
+lam = 1, a blend returns `x` bit for bit. Any function with this signature can be used as a blend.
 
 Images are `[B, H, W, C]` and videos `[B, T, H, W, C]`. In a mix with
 `data_format="channels_first"`, blends receive `[B, C, H, W, 1]`. A blend declares in class

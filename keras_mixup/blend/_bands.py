@@ -38,11 +38,11 @@ class Bands(Blend):
             code.
         dtype: dtype in which integer inputs are returned; None keeps uint8.
 
-    Returns (when called):
+    Returns when called:
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: if an input has another rank, or if inputs differ in T or F.
+        ValueError: if an input has a different rank, or if inputs differ in T or F.
 
     Example:
         >>> x = tf.zeros([4, 10, 8]), tf.ones([4, 10, 8])

@@ -79,7 +79,7 @@ class Blend(Part, abc.ABC):
 class FromFunction(Blend):
     """A blend made from a function `(x, x_partner, lam, seed) -> (x_mixed, share)`.
 
-    Its result is checked: `x_mixed` must have the structure of `x`, and `share` lie in [0, 1].
+    Its result is checked: `x_mixed` must have the structure of `x`, and `share` must be in [0, 1].
     """
 
     function: Callable[..., tuple[Nest, tf.Tensor]]
@@ -101,7 +101,8 @@ class FromFunction(Blend):
         share = tf.cast(share, tf.float32)
         share = _arguments.require(
             tf.reduce_all((share >= 0) & (share <= 1)),
-            "The share that a blend returns must lie in [0, 1]. Received: share=",
+            "The share that a blend returns must lie in [0, 1]. Return the share of the original. "
+            "Received: share=",
             share,
             value=share,
         )

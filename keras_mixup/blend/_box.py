@@ -65,7 +65,7 @@ class Box(_Rectangular):
     Args:
         dtype: dtype in which integer images are returned; None keeps uint8.
 
-    Returns (when called):
+    Returns when called:
         `(x_mixed, share)`.
 
     Raises:
@@ -98,10 +98,10 @@ class BoxRange(_Rectangular):
     In a video, the box is the same in every frame.
 
     Args:
-        low, high: bounds of the sides, as fractions of those of the image, 0 <= low <= high <= 1.
+        low, high: bounds on the sides, as fractions of the image's sides, 0 <= low <= high <= 1.
         dtype: as in `Box`.
 
-    Returns (when called):
+    Returns when called:
         `(x_mixed, share)`.
 
     Raises:
@@ -147,8 +147,8 @@ def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Size, width: Size) -> Re
         height, width: size of the image, in pixels.
 
     Returns:
-        `(top, left, bottom, right)`, int32 `[B]` each. The intervals are half-open: the rows of a
-        box are top to bottom - 1.
+        `(top, left, bottom, right)`, int32 `[B]` each. The intervals are half-open, so the rows of
+        a box are top to bottom - 1.
 
     Example:
         >>> box = draw_box(tf.constant([0.75]), tf.constant([[0.5, 0.0]]), height=8, width=8)

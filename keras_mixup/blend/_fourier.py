@@ -48,7 +48,7 @@ class Fourier(Blend):
             few large shapes.
         dtype: as in `Box`.
 
-    Returns (when called):
+    Returns when called:
         `(x_mixed, share)`.
 
     Raises:

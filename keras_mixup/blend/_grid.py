@@ -99,7 +99,7 @@ class Grid(abc.ABC):
     def has_places(self, label: tf.TensorShape) -> bool:
         """Whether a label of this shape, with an axis of classes, must be one per place of inputs.
 
-        Beside an input that is cut, such a label is refused if it is of another size.
+        Next to an input that is cut, such a label is refused if it has another size.
         """
         return label.rank >= 4
 

@@ -49,7 +49,7 @@ class Linear(Blend):
         dtype: dtype in which integer inputs are returned: None (float32), a float dtype, or their
             own dtype, which rounds to the nearest integer. It is required for uint16 and int16.
 
-    Returns (when called):
+    Returns when called:
         `(x_mixed, lam)`.
 
     Example:

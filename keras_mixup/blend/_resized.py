@@ -39,9 +39,9 @@ class Resized(Blend):
     op for this, so only the last step of this blend is compiled.
 
     Args:
-        dtype: dtype in which integer images are returned; None is uint8, rounded to nearest.
+        dtype: dtype in which integer images are returned; None keeps uint8, rounded to nearest.
 
-    Returns (when called):
+    Returns when called:
         `(x_mixed, share)`.
 
     Raises:

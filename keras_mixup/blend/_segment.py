@@ -32,11 +32,11 @@ class Segment(Blend):
     Args:
         dtype: dtype in which integer inputs are returned; None keeps uint8.
 
-    Returns (when called):
+    Returns when called:
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: if an input has another rank, or if inputs differ in T.
+        ValueError: if an input has a different rank, or if inputs differ in T.
 
     Example:
         >>> x = tf.zeros([1, 4]), tf.ones([1, 4])
