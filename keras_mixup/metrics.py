@@ -1,6 +1,6 @@
 """Metrics for soft labels, on every Keras backend.
 
-The metrics of Keras are not designed for soft labels. `CategoricalAccuracy` rounds a label of
+Keras's metrics are not designed for soft labels. `CategoricalAccuracy` rounds a label of
 0.55 cat + 0.45 dog to "cat", and `AUC` and `Precision` cast it to booleans. The cross-entropy of a
 perfect prediction of [0.6, 0.4] is 0.673, so training looks worse than validation.
 """
@@ -64,12 +64,12 @@ class SoftAccuracy(_SoftLabelMetric):
 
     Call arguments:
         y_true: soft labels `[..., K]`; each row is a distribution over K classes: >= 0, with a sum
-            of 1 up to rounding. For a sigmoid output, `[..., 1]`, or without the last axis, as in
-            the binary metrics of Keras, and with `multi_label=True` `[..., K]`, in [0, 1].
+            of 1 up to rounding. Labels of sigmoid outputs are in [0, 1]: `[..., 1]`, or without the
+            last axis, as in Keras's binary metrics; with `multi_label=True`, `[..., K]`.
         y_pred: probabilities or logits, of the same shape.
         sample_weight: as in Keras, one weight per example or per position. `fit` passes sample
             weights only to metrics in `compile(weighted_metrics=[...])`. Rows of weight 0, and
-            rows that a Keras mask leaves out, may hold anything, such as zeros for padding.
+            rows that a Keras mask excludes, may hold anything, such as zeros for padding.
 
     Returns:
         `result()` is a scalar, the weighted mean, in [0, 1].
@@ -77,9 +77,9 @@ class SoftAccuracy(_SoftLabelMetric):
     Raises:
         TypeError, ValueError: if `multi_label` is not a bool, `threshold` is not a number, the
             shapes of `y_true` and `y_pred` differ (integer class ids, for instance), there is more
-            than one weight per row, or labels are not as described above. For labels inside a
-            TensorFlow graph, it is an `InvalidArgumentError`. Compiled code cannot raise: the
-            result is NaN.
+            than one weight per row, or labels are not as described above. In a
+            TensorFlow graph, such labels raise an `InvalidArgumentError`. Compiled code cannot
+            raise: the result is NaN.
 
     Example:
         >>> metric = keras_mixup.metrics.SoftAccuracy()
@@ -160,23 +160,23 @@ class SoftCrossEntropyExcess(_SoftLabelMetric):
 
     Call arguments:
         y_true: soft labels `[..., K]`; each row is a distribution over K classes: >= 0, with a sum
-            of 1 up to rounding. For a sigmoid output, `[..., 1]`, or without the last axis, as in
-            the binary metrics of Keras, and with `multi_label=True` `[..., K]`, in [0, 1].
+            of 1 up to rounding. Labels of sigmoid outputs are in [0, 1]: `[..., 1]`, or without the
+            last axis, as in Keras's binary metrics; with `multi_label=True`, `[..., K]`.
         y_pred: probabilities or logits, of the same shape. Probabilities are clipped to at least
             `keras.config.epsilon()`, as in Keras.
         sample_weight: as in Keras, one weight per example or per position. `fit` passes sample
             weights only to metrics in `compile(weighted_metrics=[...])`. Rows of weight 0, and
-            rows that a Keras mask leaves out, may hold anything, such as zeros for padding.
+            rows that a Keras mask excludes, may hold anything, such as zeros for padding.
 
     Returns:
-        `result()` is a scalar, the weighted mean in nats: 0 for perfect predictions, otherwise > 0
-        (up to float32 rounding).
+        `result()` is a scalar, the weighted mean in nats, which is 0 for perfect predictions and
+        otherwise > 0 (up to float32 rounding).
 
     Raises:
         TypeError, ValueError: if `multi_label` or `from_logits` is not a bool, the shapes of
             `y_true` and `y_pred` differ (integer class ids, for instance), there is more than one
-            weight per row, or labels are not as described above. For labels inside a TensorFlow
-            graph, it is an `InvalidArgumentError`. Compiled code cannot raise: the result is NaN.
+            weight per row, or labels are not as described above. In a TensorFlow graph, such
+            labels raise an `InvalidArgumentError`. Compiled code cannot raise: the result is NaN.
 
     Example:
         >>> metric = keras_mixup.metrics.SoftCrossEntropyExcess()
@@ -282,7 +282,7 @@ def _checked(y_true: Any, y_pred: Any, weight: Any, dtype: str, binary: bool) ->
     labels = ops.where(valid, ops.minimum(y_true, 1.0), float("nan"))
     todo += (
         " Give padding the weight 0 or mask it, and pass the metric in `weighted_metrics`, because "
-        "the others receive no weights."
+        "other metrics receive no weights."
     )
 
     all_valid = ops.all(valid)
@@ -326,8 +326,8 @@ def _matching(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
             ValueError,
             "Soft labels must have the shape of the predictions, with one share per class along "
             "the last axis.",
-            "Convert integer class ids to soft labels: with `mixup(num_classes=K)` for training "
-            "data, and with `dataset.map(lambda x, y: (x, tf.one_hot(y, K)))` for validation data.",
+            "Convert integer class ids to soft labels: with mixup(num_classes=K) for training data "
+            "and, for validation data, with mixup(alpha=0, num_classes=K), which mixes nothing.",
             y_true_shape=true_shape,
             y_pred_shape=pred_shape,
         )

@@ -25,8 +25,8 @@ def show_batch(
     """Draw the images of the first batch of a dataset, each with the shares of its soft label.
 
     The title of an image lists the classes with a share > 0, largest first, for example
-    "62% cat + 38% dog". It lists at most three classes ("+ ..." stands for the rest), and names
-    that are numbers are in quotation marks. The strip below an image shows all shares as lengths;
+    "62% cat + 38% dog". It lists at most three classes, with `+ ...` for the rest, and puts names
+    that are numbers in quotation marks. The strip below an image shows all shares as lengths;
     each class has the same color in every image.
 
     All images of the batch are scaled by the same range, so that they remain comparable. uint8
@@ -118,7 +118,8 @@ def _first_batch(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
         _fail(
             element,
             "`y` must be one batch of soft labels `[B, K]`, K >= 2, or `[B, 1]` in [0, 1].",
-            "Call `apply(mix)` on the dataset, or convert class ids with `tf.one_hot(y, K)`.",
+            "Call `apply(mix)` on the dataset; for class ids without mixing, "
+            "`apply(mixup(alpha=0, num_classes=K))`.",
         )
     return np.asarray(images[0]), shares
 

@@ -340,14 +340,14 @@ def test_weights_of_classes_are_none_of_steps(y, use):
 
 def test_labels_of_steps_need_weights_of_steps():
     x, ids, weight = floats(5, 7, 2), zeros(5, 7, dtype="int32"), floats(5)
-    with pytest.raises(ValueError, match=r"sequence.*w\[:, tf.newaxis\],") as error:
+    with pytest.raises(ValueError, match=r"sequence.*w\[:, tf.newaxis\]\.") as error:
         cutmix_1d(num_classes=3)(x, ids, weight)
     assert "image" not in str(error.value)
     repeated = tf.ones_like(ids, tf.float32) * weight[:, tf.newaxis]
     cutmix_1d(num_classes=3)(x, ids, repeated)
-    with pytest.raises(ValueError, match=r"image.*w\[:, tf.newaxis, tf.newaxis\],"):
+    with pytest.raises(ValueError, match=r"image.*w\[:, tf.newaxis, tf.newaxis\]\."):
         cutmix(num_classes=3)(floats(5, 4, 6, 2), zeros(5, 4, 6, dtype="int32"), weight)
-    with pytest.raises(ValueError, match=r"w\[:, tf.newaxis, tf.newaxis, tf.newaxis\],"):
+    with pytest.raises(ValueError, match=r"w\[:, tf.newaxis, tf.newaxis, tf.newaxis\]\."):
         cutmix(num_classes=3)(floats(5, 2, 4, 6, 2), zeros(5, 2, 4, 6, dtype="int32"), weight)
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mixup import metrics
+from keras_mixup import metrics, mixup
 
 B, H, W, K = 6, 2, 3, 5
 
@@ -422,6 +422,15 @@ def test_metric_refuses_ids_and_other_shapes(metric, true_shape, pred_shape):
         metric.update_state(np.zeros(true_shape, "int32"), np.ones(pred_shape, "float32"))
     assert str(true_shape) in str(error.value)
     assert str(pred_shape) in str(error.value)
+
+
+@pytest.mark.parametrize("ids", [np.arange(B), np.arange(B)[:, None]], ids=["[B]", "[B, 1]"])
+def test_class_ids_become_soft_labels_as_the_error_says(ids):
+    y_pred = np.full((B, B), 1 / B, "float32")
+    with pytest.raises(ValueError, match=r"mixup\(alpha=0, num_classes=K\)"):
+        metrics.SoftAccuracy().update_state(ids, y_pred)
+    _, y = mixup(alpha=0, num_classes=B)(np.zeros((B, 1), "float32"), ids)
+    assert value(metrics.SoftAccuracy(), y.numpy(), y_pred) == pytest.approx(1 / B)
 
 
 @pytest.mark.parametrize("metric", both(), ids=lambda m: m.name)

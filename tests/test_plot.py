@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from keras_mixup import mixup
 from keras_mixup.plot import show_batch
 
 B, H, W, C, K = 5, 6, 4, 3, 7
@@ -202,6 +203,15 @@ def test_data_that_cannot_be_shown_is_an_error(dataset, rule, received):
     before, after = str(error.value).split("Received: ")
     assert rule in before
     assert received in after
+
+
+@pytest.mark.parametrize("ids", [np.arange(B), np.arange(B)[:, None]], ids=["[B]", "[B, 1]"])
+def test_class_ids_are_shown_as_the_error_says(ids):
+    dataset = dataset_of(images(), ids)
+    with pytest.raises(ValueError, match=r"`apply\(mixup\(alpha=0, num_classes=K\)\)`"):
+        show_batch(dataset)
+    figure = show_batch(dataset.apply(mixup(alpha=0, num_classes=K)), NAMES)
+    assert figure.axes[0].get_title() == "100% ant"
 
 
 @pytest.mark.parametrize("class_names", [NAMES[:-1], [*NAMES, "owl"], [], np.array(NAMES[:2])])

@@ -26,6 +26,7 @@ from keras_mixup import (
     blend,
     choose,
     cutmix,
+    cutmix_1d,
     label,
     mixup,
     resizemix,
@@ -200,6 +201,37 @@ def test_the_advice_to_keep_says_when_it_is_right(dtype):
     table = ({"image": spec(4, 8, 8, 3), "table": spec(4, 5)}, spec(4))
     with pytest.raises(ValueError, match=r"mixup.*label does not depend on.*`keep`"):
         dataset_of(table).apply(cutmix())
+
+
+@pytest.mark.parametrize("dtype", ["string", "int32"])
+def test_a_single_tensor_is_not_told_to_be_kept(dtype):
+    """It has no name that `keep` could list."""
+    with pytest.raises(ValueError, match="Received: ") as error:
+        dataset_of((spec(4, dtype=dtype), spec(4))).apply(mixup())
+    assert "keep" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("mix", "image", "mask"),
+    [
+        (cutmix(num_classes=3), (2, 8, 8, 3), tf.zeros([2, 8, 8], tf.int32)),
+        (cutmix(num_classes=3), (2, 8, 8, 3), tf.zeros([2, 8, 8, 1], tf.int32)),
+        (cutmix(), (2, 8, 8, 3), tf.zeros([2, 8, 8, 5])),
+        (cutmix(data_format="channels_first"), (2, 3, 8, 8), tf.zeros([2, 5, 8, 8])),
+        (cutmix(data_format="channels_first"), (2, 9, 3, 8, 8), tf.zeros([2, 9, 5, 8, 8])),
+        (cutmix_1d(num_classes=3), (2, 8, 3), tf.zeros([2, 8], tf.int32)),
+        (cutmix_1d(), (2, 8, 3), tf.zeros([2, 8, 5])),
+    ],
+)
+def test_weights_of_masks_are_repeated_as_the_error_says(mix, image, mask):
+    x, y, w = zeros(*image), mask, tf.constant([2.0, 3.0])
+    with pytest.raises(ValueError, match="one weight per place") as error:
+        mix(x, y, w)
+    (advice,) = re.findall(r"Repeat them: (.*)\. Received", str(error.value))
+    weights = eval(advice, {"tf": tf, "y": y, "w": w})
+    mixed = mix(x, y, weights)[2]
+    assert mixed.shape == weights.shape
+    assert set(np.unique(mixed)) <= {2.0, 3.0}
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])

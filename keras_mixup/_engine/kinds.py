@@ -129,9 +129,11 @@ def of_dtype(*dtypes: tf.DType) -> Callable[[Leaf, Context], bool]:
     return lambda leaf, context: leaf.spec.dtype in dtypes
 
 
-def refuse(rule: str, todo: str) -> Callable[[Leaf, Context], NoReturn]:
+def refuse(rule: str, todo: str, when_to_keep: str = "") -> Callable[[Leaf, Context], NoReturn]:
     def fail(leaf: Leaf, context: Context) -> NoReturn:
-        _fail(leaf, rule, todo.replace("KEEP", repr((leaf.path or leaf.part,))))
+        # A single tensor has no name that `keep` could list, and nothing else would be mixed.
+        hint = f" {when_to_keep} pass keep={(leaf.path,)}." if when_to_keep and leaf.path else ""
+        _fail(leaf, rule, todo + hint)
 
     return fail
 
@@ -240,9 +242,7 @@ INPUTS_RULE = (
     "Only float and uint8 inputs can be mixed, and uint16 and int16 with a `dtype` that can hold "
     "them."
 )
-WHEN_TO_KEEP = (
-    "If the label does not depend on this entry, as on an id or a file name, pass keep=KEEP."
-)
+WHEN_TO_KEEP = "If the label does not depend on this entry, such as an id or a file name,"
 
 
 def fail_dtype(leaf: Leaf, context: Context) -> NoReturn:
@@ -288,9 +288,9 @@ def is_float_elsewhere(leaf: Leaf, context: Context) -> bool:
 
 def fail_elsewhere(leaf: Leaf, context: Context) -> NoReturn:
     sizes = context.grid.sizes
-    todo = "Numbers per example are taken as [B, K]: reshape others to that"
+    todo = "Numbers per example must be [B, K]: reshape them to that"
     if leaf.num_classes is not None and leaf.spec.dtype in INTEGERS:
-        todo = "Ids per example are taken as [B]: split others into several outputs"
+        todo = "Ids per example must be [B]: split them into several outputs"
     elif not context.grid.has_places(leaf.spec.shape):
         todo += ", or pass num_classes if the last axis holds classes"
     _fail(
@@ -473,12 +473,16 @@ def _places(leaf: Leaf, context: Context, convert: AsFloats | OneHot, fits: set[
     if weight is not None and not context.fits(weight):
         if context.disguised(weight):
             fail_elsewhere(weight, context)
-        axes = leaf.spec.shape.rank - 1 - all(fit.has_axis for fit in context.fits(leaf))
+        rank, own = leaf.spec.shape.rank, context.fits(leaf)
+        values, axes = "y", rank - 1
+        if all(fit.has_axis for fit in own):  # one of the values of each place
+            place = rank + min(fit.axis for fit in own)
+            values, axes = f"y[{':, ' * place}0]", axes - 1
         _fail(
             weight,
             f"Labels that are cut with their {context.grid.noun} need one weight per place, "
             "because different places are from different examples.",
-            f"Repeat them: tf.ones_like(mask) * w[:{', tf.newaxis' * axes}], in floats.",
+            f"Repeat them: tf.ones_like({values}, tf.float32) * w[:{', tf.newaxis' * axes}].",
             **{leaf.name: leaf.spec},
         )
     expand = all(fit != Fit(-1, True) for fit in fits)
@@ -508,8 +512,8 @@ def _check_label_parts(leaf: Leaf, context: Context) -> None:
             _fail(
                 leaf,
                 "Masks and boxes that are cut or united with their images have the share of the "
-                "pixels; `label` is for other labels, and for masks beside a linear blend.",
-                "Remove it.",
+                "pixels; a label part is for other labels, and for masks with a linear blend.",
+                "Remove `label`, or use another method.",
                 label=label,
             )
 

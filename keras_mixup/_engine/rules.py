@@ -55,7 +55,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
             kinds.has_boxes,
             refuse(
                 "Bounding boxes are labels and cannot be mixed in x.",
-                "Move them to y. If they describe the original alone, pass keep=KEEP.",
+                "Move them to y.",
+                "If they describe the original alone,",
             ),
         ),
         Rule(
@@ -68,7 +69,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "strings",
             "refused: encode them",
             of_dtype(tf.string),
-            refuse(INPUTS_RULE, f"Strings cannot be mixed; encode them. {WHEN_TO_KEEP}"),
+            refuse(INPUTS_RULE, "Strings cannot be mixed; encode them.", WHEN_TO_KEEP),
         ),
         Rule(
             "complex numbers",
@@ -85,9 +86,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
             of_dtype(tf.bool),
             refuse(
                 INPUTS_RULE,
-                "Cast a padding mask to float32 before the mix, and compare after it, "
-                "tf.cast(mask, tf.float32) and mask > 0: the mixture has the steps that either "
-                "example has. With `keep`, the steps of the partner would be lost.",
+                "Cast a padding mask before the mix, tf.cast(mask, tf.float32), and compare it "
+                "with 0 after it, mask > 0: the mixture has the steps that either example has. "
+                "With `keep`, the steps of the partner would be lost.",
             ),
         ),
         Rule(
@@ -110,8 +111,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
             refuse(
                 INPUTS_RULE,
                 "Token ids cannot be mixed; mix their embeddings, with manifold_mixup. Convert "
-                "class ids to one-hot floats, and cast lengths and other numbers to float32. "
-                f"{WHEN_TO_KEEP}",
+                "class ids to one-hot floats, and cast lengths and other numbers to float32.",
+                WHEN_TO_KEEP,
             ),
         ),
     ),
