@@ -51,6 +51,8 @@ def _shown(value: Any) -> Any:
         return tf.TensorSpec(value.shape, value.dtype)
     if isinstance(value, np.ndarray) and value.size > _MOST_SHOWN:
         return f"array of shape {value.shape}, {value.dtype}"
+    if isinstance(value, np.generic):
+        return value.item()  # as a number, not as `np.int64(2)`
     return value
 
 

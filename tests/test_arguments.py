@@ -31,6 +31,10 @@ def test_shapes_and_dtypes_stand_for_numbers(value):
     assert "999" not in text
 
 
+def test_numpy_scalars_are_shown_as_numbers():
+    assert message(value=np.int64(2), other=[np.float32(0.5)]).endswith("value=2, other=[0.5]")
+
+
 def test_small_arrays_are_shown():
     assert "array([1, 2])" in message(value=np.array([1, 2]))
 
