@@ -44,8 +44,8 @@ def tfp() -> Any:
     except ImportError as error:
         raise ImportError(
             "Beta draws and temperatures need TensorFlow Probability, which also needs tf-keras. "
-            'Run `pip install "tensorflow-probability[tf]"`, or with tensorflow-cpu '
-            "`pip install --no-deps tf-keras`, in the version of TensorFlow. "
+            'Run `pip install "tensorflow-probability[tf]"` or, with tensorflow-cpu, '
+            "`pip install --no-deps tf-keras` in the version of TensorFlow. "
             f"Received: {error}"
         ) from error
     return tensorflow_probability

@@ -20,8 +20,9 @@ def class_weights(weights: Any) -> Callable[..., Any]:
 
     With these, `w~ CE(y~) = w sum_k y_k c_k (-log p_k)`: the loss of each class counts with the
     weight of that class. After a mix of the classes i and j, this is the weighted loss of the two,
-    `lam c_i CE_i + (1 - lam) c_j CE_j`. Before the mix, the mix itself does the rest. A label whose
-    classes all have the same weight does not change, bit for bit; one-hot labels are of this kind.
+    `lam c_i CE_i + (1 - lam) c_j CE_j`. If the weights are applied before the mix, the mix itself
+    does the rest. A label whose classes all have the same weight does not change, bit for bit;
+    one-hot labels are of this kind.
 
     `fit(class_weight=...)` weights an example that is 60 % one class and 40 % another by the first
     class alone.
@@ -41,8 +42,8 @@ def class_weights(weights: Any) -> Callable[..., Any]:
         - For a sigmoid, float labels `[B]`, `[B, 1]`, `[B, T, 1]` or `[B, H, W, 1]` in [0, 1] and
           two weights: `w~ = w ((1 - y) c_0 + y c_1)` and `y~ = w y c_1 / w~`.
 
-        w is `[B]`, `[B, 1]` or has one weight per step or pixel. w~ is float32, and has one weight
-        per example, step or pixel, as y has labels. Labels of weight 0 are not checked.
+        w is `[B]`, `[B, 1]` or has one weight per step or pixel. w~ is float32, with one weight per
+        label: per example, step or pixel. Labels of weight 0 are not checked.
 
     Raises:
         TypeError, ValueError: if weights are not numbers, are negative or sum to zero, or if y is
@@ -139,8 +140,8 @@ def _weigh(y: Any, sample_weight: Any, values: np.ndarray) -> tuple[Any, tf.Tens
     if isinstance(y, (Mapping, tuple, list)):
         _arguments.fail(
             ValueError,
-            "Class weights of one output, but y has several.",
-            'Pass one entry per output, and None for none: {"a": [1, 5], "b": None}.',
+            "These class weights are for a single output, but y has several.",
+            'Pass one entry per output, and None for an output without: {"a": [1, 5], "b": None}.',
             y=y,
         )
     labels = tf.convert_to_tensor(y) if isinstance(y, np.ndarray) else y
@@ -153,9 +154,9 @@ def _weigh(y: Any, sample_weight: Any, values: np.ndarray) -> tuple[Any, tf.Tens
             f"With {count} class weights, y must be integer ids [B], [B, T] or [B, H, W], or float "
             f"labels [B, {count}], [B, T, {count}] or [B, H, W, {count}]; with two, also float "
             "labels [B] or [..., 1] of a sigmoid.",
-            f"Batch first, and pass one weight per class. Integers with a last axis of {count}, or "
-            "of an unknown size, could be one-hot labels or ids: cast one-hot labels to float32, "
-            f"and convert ids with tf.one_hot(y, {count}). Cast bools to int32.",
+            "Batch the dataset first, and pass one weight per class. Integers with a last axis of "
+            f"{count}, or of an unknown size, could be one-hot labels or ids: cast one-hot labels "
+            f"to float32, and convert ids with tf.one_hot(y, {count}). Cast bools to int32.",
             y=y,
         )
     weight = _weights_of(places, sample_weight)
@@ -215,7 +216,7 @@ def _weigh_ids(ids: tf.Tensor, weight: tf.Tensor, values: np.ndarray) -> tf.Tens
         inside | (weight == 0),
         expected,
         f"With {count} class weights, class ids must be in [0, {count - 1}]. Pass one weight per "
-        "class; give ids that mark void the weight 0. Received ids from",
+        "class; give void ids the weight 0. Received: ids from",
         index,
     )
 
@@ -249,7 +250,7 @@ def _weigh_soft(y: tf.Tensor, weight: tf.Tensor, values: np.ndarray) -> tuple[tf
     expected = tf.cast(tf.where(same, high, total), tf.float32)
     expected = tf.where(weight == 0, 0.0, weight * expected)
     todo = "Weight the classes of multi-label targets inside the loss; give padding the weight 0."
-    expected = _require(valid | (weight == 0), expected, f"{rule} {todo} Received labels from", y)
+    expected = _require(valid | (weight == 0), expected, f"{rule} {todo} Received: labels from", y)
     return tf.cast(mixed, y.dtype), expected
 
 

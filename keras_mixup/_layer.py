@@ -23,7 +23,7 @@ _IMAGES, _WEIGHTS = "images", "sample_weights"
 _TARGETS = ("labels", "segmentation_masks", "bounding_boxes")
 # The rank of one number per example or pixel.
 _RANKS = {"labels": 1, "segmentation_masks": 3}
-# The dtypes that hold no integers beyond this one exactly, although classes are that many.
+# Up to this integer, the dtype represents all of them exactly.
 _EXACT = {"bfloat16": 2**8, "float16": 2**11}
 
 
@@ -41,8 +41,8 @@ class MixLayer(keras.layers.Layer):
     `[B, H, W, 1]`.
 
     Args:
-        mix: what `mixup`, `cutmix`, `choose`, `WithClean` or `Mix` returns; a mix without a
-            schedule that happens in the pipeline.
+        mix: what `mixup`, `cutmix`, `choose`, `WithClean` or `Mix` returns. It must happen in the
+            pipeline, and have no schedule.
         name: the name of the layer.
 
     Call arguments:
@@ -55,14 +55,14 @@ class MixLayer(keras.layers.Layer):
             dtypes it has in training: ids become one-hot labels. `WithClean` then keeps the size of
             the batch.
 
-    Returns (when called):
+    Returns when called:
         The same structure. Outside `tf.data`, the tensors are those of the Keras backend.
 
     Raises:
         TypeError: if `mix` is not a mix, or if the layer is called with a dataset.
         ValueError: if the mix has a schedule or happens in a model; when called, if an entry is
-            missing or unknown, if floats may be class ids, if the layer is part of a model, or as
-            the mix does. At run time, an `InvalidArgumentError` if class ids are not whole.
+            missing or unknown, if floats may be class ids, if the layer is part of a model, or if
+            the mix raises one. At run time, an `InvalidArgumentError` if class ids are not whole.
 
     Example:
         >>> mix = MixLayer(mixup(0.2, num_classes=10, seed=0))
@@ -77,11 +77,11 @@ class MixLayer(keras.layers.Layer):
         super().__init__(name=name)
         if not isinstance(mix, Mix):
             todo = "Pass what mixup(...), cutmix(...) or choose(...) returns."
-            _arguments.fail(TypeError, "A `MixLayer` is made of a mix.", todo, mix=mix)
+            _arguments.fail(TypeError, "A `MixLayer` must be given a mix.", todo, mix=mix)
         if mix.method.points:
             _arguments.fail(
                 ValueError,
-                "A mix that happens in a model passes its plan to the model, beside the inputs.",
+                "A mix that happens in a model passes its plan to the model with the inputs.",
                 "Use ds.batch(n).apply(mix), and train mix.wrap(model).",
                 mix=mix,
             )
@@ -104,7 +104,9 @@ class MixLayer(keras.layers.Layer):
     def __call__(self, *element: Any, **kwargs: Any) -> Any:
         if any(isinstance(part, tf.data.Dataset) for part in element):
             todo = "Call ds.map(layer), or ds.apply(mix), which is faster."
-            _arguments.fail(TypeError, "A layer is called with batches.", todo, element=element)
+            _arguments.fail(
+                TypeError, "A layer mixes batches, not datasets.", todo, element=element
+            )
         element = as_tensors(keras.tree.map_structure(_readable, element))
         mixed = super().__call__(*element, **kwargs)
         if keras.backend.backend() == "tensorflow" or tf.inside_function():
@@ -121,7 +123,7 @@ class MixLayer(keras.layers.Layer):
             _arguments.fail(
                 ValueError,
                 "Two dictionaries of images and targets could be a pair, or x and y.",
-                "Map pairs to ((x, y), (x, y)); rename entries of x or y.",
+                "Map pairs to ((x, y), (x, y)); if these are x and y, rename entries of one.",
                 keys=[list(part) for part in element],
             )
         return mix(*element)
@@ -236,9 +238,9 @@ def _as_ids(name: str, value: tf.Tensor, num_classes: int) -> tf.Tensor:
     if num_classes - 1 > _EXACT.get(value.dtype.name, num_classes):
         _arguments.fail(
             ValueError,
-            f"{value.dtype.name} cannot tell {num_classes} classes apart, and Keras's layers cast "
-            "class ids to it.",
-            'Pass dtype="float32" to the layers before the mix, or one-hot labels.',
+            f"{value.dtype.name} cannot represent the ids of {num_classes} classes exactly, and "
+            "Keras's layers cast class ids to it.",
+            'Pass dtype="float32" to the layers before the mix, or use one-hot labels.',
             **{name: value},
         )
     whole = value == tf.round(value)

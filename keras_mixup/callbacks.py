@@ -69,8 +69,8 @@ class BackupAndResume(keras.callbacks.Callback):
 
     A backup is renamed to its final name in a single step, and the previous one is deleted only
     afterwards, so that a process that is killed at any moment, even while saving, leaves a complete
-    backup behind. A backup with a damaged file is never restored: an older one is, with a warning,
-    or there is an error.
+    backup behind. A backup with a damaged file is never restored. An older one is restored instead,
+    with a warning; without an older one, there is an error.
 
     Args:
         backup_dir: a local directory that only this training run uses; it is created if it does not
@@ -124,8 +124,8 @@ class BackupAndResume(keras.callbacks.Callback):
 
         Raises:
             TypeError, ValueError: if the model is not built and compiled, or differs from the saved
-                one in its weights or its optimizer; it is then left as it is. If `backup_dir`
-                cannot be read, or all backups in it are damaged.
+                one in its weights or its optimizer, in which case it is not changed; if
+                `backup_dir` cannot be read; or if all backups in it are damaged.
         """
         if not isinstance(model, keras.Model):
             _arguments.fail(
@@ -136,8 +136,8 @@ class BackupAndResume(keras.callbacks.Callback):
             _arguments.fail(
                 ValueError,
                 "A model must be built and compiled before its state can be restored.",
-                "Call model.compile(...) first, with an optimizer, and model.build(...) or the "
-                "model on a batch.",
+                "Call model.compile(...) first, with an optimizer, and build the model by calling "
+                "model.build(...) or the model on a batch.",
                 built=model.built,
                 compiled=model.compiled,
                 optimizer=optimizer,
@@ -158,7 +158,7 @@ class BackupAndResume(keras.callbacks.Callback):
             _arguments.fail(
                 ValueError,
                 "A backup must be complete.",
-                "Delete the damaged backups to start again.",
+                "Delete the damaged backups to start over.",
                 damaged=[self._folder(step) for step in steps],
             )
         if steps and steps[-1] != self._step:
@@ -197,7 +197,7 @@ class BackupAndResume(keras.callbacks.Callback):
             _arguments.fail(
                 ValueError,
                 "The steps of an epoch must be a multiple of the steps that Keras executes at "
-                "once, which else go beyond the end of the epoch.",
+                "once; otherwise, the last of these would go beyond the end of the epoch.",
                 "Pass another steps_per_epoch to fit, or another steps_per_execution to compile.",
                 steps_per_epoch=steps,
                 steps_per_execution=together,
@@ -205,8 +205,8 @@ class BackupAndResume(keras.callbacks.Callback):
         if self._others is None:
             _arguments.fail(
                 ValueError,
-                "The other callbacks must be known.",
-                "Pass the callback in the list `callbacks` of fit.",
+                "The backup must know the other callbacks.",
+                "Pass `BackupAndResume` in the list `callbacks` of fit.",
                 callbacks=None,
             )
         _remember(self._others, self._memory)
@@ -244,7 +244,7 @@ class BackupAndResume(keras.callbacks.Callback):
         self._resumed = None
         if self.delete_checkpoint and self._step >= self.params["epochs"] * self.params["steps"]:
             self._delete(self._steps())
-            with contextlib.suppress(OSError):  # It has files of others.
+            with contextlib.suppress(OSError):  # It contains other files.
                 os.rmdir(self.backup_dir)
 
     def _save(self) -> None:
@@ -383,7 +383,7 @@ def _check_same(saved: dict[str, Any], found: dict[str, Any]) -> None:
                 _arguments.fail(
                     ValueError,
                     f"The model must have the same {part} as when it was saved.",
-                    f"Use the original {part}, or delete the backup to start again.",
+                    f"Use the original {part}, or delete the backup to start over.",
                     saved=one,
                     model=other,
                 )
@@ -451,7 +451,7 @@ def _remember(callbacks: list[Any], memories: dict[str, np.ndarray]) -> None:
     if swapped and not any(isinstance(c, keras.callbacks.SwapEMAWeights) for c in callbacks):
         _arguments.fail(
             ValueError,
-            "The backup contains averages in place of the weights.",
+            "The backup contains averaged weights in place of the trained ones.",
             "Pass SwapEMAWeights to fit, as when the backup was made.",
             callbacks=[type(callback).__name__ for callback in callbacks],
         )

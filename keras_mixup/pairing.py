@@ -50,7 +50,7 @@ class Rotation(Pairing):
     batch is ordered, for example with classes that alternate, use `Cyclic`. In a batch of one, the
     example is its own partner.
 
-    Returns (when called):
+    Returns when called:
         int32 `[batch_size]`.
 
     Example:
@@ -75,7 +75,7 @@ class Cyclic(Pairing):
     leaves one example per batch unmixed on average. In a batch of one, the example is its own
     partner.
 
-    Returns (when called):
+    Returns when called:
         int32 `[batch_size]`.
 
     Example:
@@ -95,7 +95,7 @@ class SameClass(Pairing):
 
     If a class has only one example in the batch, that example is its own partner.
 
-    Returns (when called):
+    Returns when called:
         int32 `[batch_size]`. `y` must be a single output: class ids `[B]` or `[B, 1]`, or soft
         labels `[B, K]`, where the class is the one with the largest entry.
 
@@ -136,8 +136,8 @@ class SameClass(Pairing):
         if y.dtype.is_integer:
             _arguments.fail(
                 ValueError,
-                "pairing.SameClass() needs one class per example, and these ids are one per step.",
-                "Pass y of shape [B], [B, 1], or soft labels [B, K].",
+                "pairing.SameClass() needs one class per example, but got one per step.",
+                "Pass class ids [B] or [B, 1], or soft labels [B, K].",
                 y=y,
             )
         if y.shape.rank == 1 or y.shape[1] == 1:
@@ -160,7 +160,7 @@ class Closeness(Pairing):
         bandwidth: bandwidth of the kernel, > 0, in the units of y. If the targets have several
             columns, scale them first.
 
-    Returns (when called):
+    Returns when called:
         int32 `[batch_size]`. `y` must be a single float output `[B, ...]`.
 
     Example:

@@ -56,6 +56,10 @@ def nearest_neighbors(features: Any, k: int) -> np.ndarray:
     Returns:
         int64 `[N, k]`, nearest first.
 
+    Raises:
+        ImportError: if scikit-learn is not installed.
+        ValueError: if `k` is not an integer from 1 to N - 1.
+
     Example:
         >>> nearest_neighbors(np.array([[0.0], [1.0], [5.0]]), 1).tolist()
         [[1], [0], [1]]
@@ -67,7 +71,11 @@ def nearest_neighbors(features: Any, k: int) -> np.ndarray:
     k = _arguments.integer("k", k, low=1)
     if k >= len(features):
         _arguments.fail(
-            ValueError, "`k` must be smaller than the number of examples.", "Reduce `k`.", k=k
+            ValueError,
+            "`k` must be smaller than the number of examples.",
+            "Reduce `k`.",
+            k=k,
+            examples=len(features),
         )
     return NearestNeighbors(n_neighbors=k).fit(features).kneighbors(return_distance=False)
 
@@ -87,7 +95,8 @@ def neighbor_pairs(
         An unbatched, shuffled dataset of `(first, second)`, to be batched and mixed.
 
     Raises:
-        ValueError: if `neighbors` has indices that are not examples, or not one row per example.
+        ValueError: if the arrays differ in length, or if `neighbors` has indices that are not
+            examples, or not one row per example.
 
     Example:
         >>> pairs = neighbor_pairs((x, y), nearest_neighbors(x, 3), seed=0)
@@ -105,7 +114,10 @@ def neighbor_pairs(
     if any(len(leaf) != count for leaf in tf.nest.flatten(data)):
         lengths = [len(leaf) for leaf in tf.nest.flatten(data)]
         _arguments.fail(
-            ValueError, "All arrays must have the same length.", "Truncate them.", lengths=lengths
+            ValueError,
+            "All arrays must have the same length.",
+            "Pass as many as there are examples.",
+            lengths=lengths,
         )
     if neighbors.ndim != 2 or neighbors.dtype.kind not in "iu" or not neighbors.size:
         _arguments.fail(

@@ -401,12 +401,12 @@ def check_outputs_that_have_no_mixture_are_refused():
     for shape in ((None, 4), (8, 4)):
         inputs = keras.Input(batch_shape=shape)
         embedded = L.Flatten()(L.Embedding(3, 2)(ids("ids")(inputs)))
-        with pytest.raises(ValueError, match=r"no mixture.*'ids'.*int"):
+        with pytest.raises(ValueError, match=r"cannot be mixed.*'ids'.*int"):
             wrap(keras.Model(inputs, embedded), "ids")
         waves = L.Lambda(phases, name="waves", output_shape=(4,), dtype="complex64")(inputs)
         model = keras.Model(inputs, L.Lambda(real, output_shape=(4,))(waves))
         if "complex" in str(waves.dtype):
-            with pytest.raises(ValueError, match=r"no mixture.*'waves'.*complex"):
+            with pytest.raises(ValueError, match=r"cannot be mixed.*'waves'.*complex"):
                 wrap(model, "waves")
 
     class Own(keras.Model):
@@ -420,11 +420,11 @@ def check_outputs_that_have_no_mixture_are_refused():
     x = np.ones((8, 4), "float32")
     model = Own()
     model(x)
-    with pytest.raises(ValueError, match=r"no mixture.*'point'.*int"):
+    with pytest.raises(ValueError, match=r"cannot be mixed.*'point'.*int"):
         wrap(model, "point")(plan_of(x, LAM, 0, PARTNER), training=True)
-    with pytest.raises(ValueError, match=r"no mixture.*'input'.*complex"):
+    with pytest.raises(ValueError, match=r"cannot be mixed.*'input'.*complex"):
         wrap(identity((4,), "complex64"), "input")
-    with pytest.raises(ValueError, match=r"no mixture.*'input'.*complex"):
+    with pytest.raises(ValueError, match=r"cannot be mixed.*'input'.*complex"):
         wrap(identity((4,)), "input")(plan_of(x.astype("complex64"), LAM, 0, PARTNER))
 
 

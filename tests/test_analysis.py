@@ -401,7 +401,7 @@ def test_plots_draw_into_given_axes(result):
     plt.close(figure)
     assert result.plot(axes) is figure
     assert all(panel.has_data() for panel in np.ravel(axes))
-    with pytest.raises(ValueError, match=rf"each of the {count} panels.*axes={count + 1}"):
+    with pytest.raises(ValueError, match=rf"as there are panels, {count}\..*axes={count + 1}"):
         result.plot([*np.ravel(axes), axes])
 
 

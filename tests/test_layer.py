@@ -198,7 +198,7 @@ def test_ids_that_a_narrow_dtype_cannot_hold_are_refused(dtype, exact):
     mix = mixup(num_classes=exact + 1)
     clean = head(flipped.map(lambda batch: MixLayer(mix)(batch, training=False)))
     np.testing.assert_array_equal(np.argmax(clean["labels"], axis=1), [0, exact])
-    with pytest.raises(ValueError, match=f"{dtype} cannot tell {exact + 2} classes apart"):
+    with pytest.raises(ValueError, match=f"{dtype} cannot represent .* {exact + 2} classes"):
         flipped.map(MixLayer(mixup(num_classes=exact + 2)))
 
 
@@ -524,7 +524,7 @@ def test_the_dtype_is_that_of_the_mix():
 
 @pytest.mark.parametrize("mix", [None, lambda x, y: (x, y), mixup, keras.layers.MixUp()])
 def test_a_layer_is_made_of_a_mix(mix):
-    with pytest.raises(TypeError, match="A `MixLayer` is made of a mix"):
+    with pytest.raises(TypeError, match="A `MixLayer` must be given a mix"):
         MixLayer(mix)
 
 

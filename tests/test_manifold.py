@@ -262,7 +262,7 @@ def test_wrong_types():
     for layers in ("input", 3, [1]):
         with pytest.raises(TypeError, match="`layers` must be a sequence of names"):
             manifold(layers=layers)
-    with pytest.raises(TypeError, match="A mix can be made of mixes only"):
+    with pytest.raises(TypeError, match="A mix can only be made of other mixes"):
         in_model("mixup")
     with pytest.raises(TypeError, match="Only a Keras model"):
         manifold().wrap(lambda x: x)

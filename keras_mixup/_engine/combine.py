@@ -36,14 +36,15 @@ def choose(
             a choice without a seed derives one from them if all members have one.
 
     Returns:
-        A `Mix`. uint8 images are returned in the widest dtype that any member returns: float32 with
-        `mixup` and `cutmix`.
+        A `Mix`. uint8 images are returned in the widest dtype that any member returns, which is
+        float32 for `mixup` and `cutmix`.
 
     Raises:
         TypeError: if a member is not a mix.
-        ValueError: if `weights` has the wrong length, contains negative or non-finite numbers, or
-            sums to zero; if the members disagree on `num_classes`, `keep`, `data_format` or
-            `bounding_box_format`.
+        ValueError: if no mix is given; if `weights` has the wrong length, contains negative or
+            non-finite numbers, or sums to zero; if the members disagree on `num_classes`, `keep`,
+            `data_format` or `bounding_box_format`; if only some of them double the batch, or if
+            one happens in a model.
 
     Example:
         >>> mix = choose(mixup(0.2, num_classes=10), cutmix(1.0, num_classes=10), None, seed=0)
@@ -54,9 +55,7 @@ def choose(
     """
     given = [_mix(mix) for mix in mixes if mix is not None]
     if not given:
-        _arguments.fail(
-            ValueError, "`choose` needs something to choose.", "Pass a mix.", mixes=mixes
-        )
+        _arguments.fail(ValueError, "`choose` needs at least one mix.", "Pass a mix.", mixes=mixes)
     choice = Choice(
         methods=tuple(UNMIXED if mix is None else mix.method for mix in mixes),
         weights=(1.0,) * len(mixes) if weights is None else weights,
@@ -88,6 +87,7 @@ def WithClean(mix: Mix) -> Mix:  # noqa: N802
 
     Raises:
         TypeError: if the argument is not a mix, or if it already doubles the batch.
+        ValueError: if the mix happens in a model.
 
     Example:
         >>> both = WithClean(choose(mixup(1.0, num_classes=10), cutmix(num_classes=10)))
@@ -118,8 +118,8 @@ def in_model(mix: Mix, layers: Sequence[str] = ("input",)) -> Mix:
 
     Raises:
         TypeError: if the object is not a mix.
-        ValueError: if the mix is not linear, or if its partners come from another stream; if no
-            layer is named, or if one is named twice.
+        ValueError: if the mix is not linear, returns another dtype than float32, or takes partners
+            from another stream; if no layer is named, or if one is named twice.
 
     Example:
         >>> on_device = in_model(mixup(0.2, num_classes=10, seed=0))
@@ -135,7 +135,7 @@ def _mix(value: Any) -> Mix:
     if not isinstance(value, Mix):
         _arguments.fail(
             TypeError,
-            "A mix can be made of mixes only.",
+            "A mix can only be made of other mixes.",
             "Pass what mixup(...), cutmix(...) or choose(...) returns.",
             mix=value,
         )
@@ -149,7 +149,7 @@ def _agreed(name: str, values: Sequence[Any], unset: Any) -> Any:
         _arguments.fail(
             ValueError,
             f"The members of a choice must agree on `{name}`.",
-            "They mix the same data: pass the same to all of them.",
+            "They mix the same data, so pass the same value to all of them.",
             **{name: values},
         )
     return given[0] if given else unset

@@ -105,7 +105,7 @@ def layout_of(element: Element, method: Method, data: Data) -> Layout:
     context = _context(method, data)
     paired = is_pair(element, pairings, Images.of(data.data_format).data_format)
     if paired and method.points:
-        _arguments.fail(ValueError, NO_PAIRS, "Use ds.batch(n).", element=element)
+        _arguments.fail(ValueError, NO_PAIRS, "Use ds.batch(n) alone.", element=element)
     halves = [_leaves(half) for half in (element if paired else (element,))]
     batch_size = _common_batch_size([spec for half in halves for spec in tensors(half)], element)
     leaves = data.describe(halves[0])
@@ -200,7 +200,7 @@ def _check_targets(
                 ValueError,
                 f"`label.{type(label).__name__}` needs y to be one output with one label per "
                 "example [B, K].",
-                "List other outputs in `keep`, or remove it.",
+                "List the other outputs in `keep`, or use another label part or method.",
                 label=label,
                 y=labels,
             )

@@ -151,7 +151,7 @@ class Parts(FourParts, Method):
 
 
 NO_PAIRS = (
-    "A model mixes the examples within one batch: the partners in a dataset of pairs would have to "
+    "A model mixes the examples within one batch; the partners in a dataset of pairs would have to "
     "pass through the model as well."
 )
 DEFAULT = Parts()

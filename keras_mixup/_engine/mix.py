@@ -57,9 +57,10 @@ class Mix(FourParts, Data):
             `("1",)` for the second entry of a tuple, or `("y/id",)` if x has an entry of that name,
             too.
         data_format: "channels_last" or "channels_first", for images, videos and masks. None means
-            `keras.config.image_data_format()`, and images that look like the other one are refused.
+            `keras.config.image_data_format()`; images that look like the other format are refused.
         bounding_box_format: format of boxes that are cut, one of the Keras formats: "xyxy",
             "rel_xyxy", "xywh", ...
+        made_of: set by `choose`, `WithClean` and `in_model`, in place of the parts.
         seed: an integer for reproducible draws, or None for fresh draws.
 
     Raises:
@@ -198,8 +199,8 @@ class Mix(FourParts, Data):
         Raises:
             TypeError: if the object is not a Keras model.
             ValueError: if the mix happens in the pipeline; if a name is not in the model; if a
-                named layer is called several times, or has an output without a batch axis or
-                without a mixture; if it cannot be known how to unite a mask; or if the class of
+                named layer is called several times, or has an output that has no batch axis or
+                cannot be mixed; if it cannot be known how to unite a mask; or if the class of
                 the model has its own `train_step`, `compute_loss` or the like.
 
         Example:

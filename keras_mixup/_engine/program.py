@@ -92,8 +92,8 @@ def _require_one_size(batches: Sequence[Batch], method: Method, plan: Any) -> An
     return _arguments.require(
         tf.reduce_all([tf.reduce_all(size == sizes[0]) for size in sizes]),
         f"Inputs, and labels with one value per place, must have the same {grid.sizes} if the same "
-        f"places are copied in all of them. Resize them; if some are no {grid.noun}s, set their "
-        "static shapes with tf.ensure_shape. Received: sizes=",
+        f"places are copied in all of them. Resize them; if some are not {grid.noun}s, set "
+        "their static shapes with tf.ensure_shape. Received: sizes=",
         tf.stack(sizes),
         value=plan,
     )

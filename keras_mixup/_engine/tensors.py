@@ -44,8 +44,8 @@ def _as_tensors(value: Any) -> Any:
         _arguments.fail(
             TypeError,
             "An element must contain tensors, NumPy arrays or lists of numbers.",
-            "Convert the value to arrays. In a step that JAX or PyTorch compiles, there are none "
-            "yet: mix in the pipeline, or in the model with in_model(mix).",
+            "Convert the value to arrays. In a step that JAX or PyTorch compiles, it has no "
+            "values yet: mix in the pipeline, or in the model with in_model(mix).",
             value=type(value).__name__,
         )
 

@@ -105,8 +105,8 @@ def missing(
 def fail_unknown(layer: Any, name: str) -> NoReturn:
     _arguments.fail(
         ValueError,
-        "A layer computes with mixed activations and with what may be a mask that was not mixed, "
-        "and it cannot be known how to unite the masks of two examples.",
+        "This layer combines mixed activations with what may be an unmixed mask, and it cannot be "
+        "known how to unite the masks of two examples.",
         "Pass booleans to the layer as `mask`, or name the inputs that the mask is computed from, "
         'as in wrap(model, masks=("padding_mask",)). An input that is not a mask needs a float '
         "dtype, and a name that does not end in mask.",

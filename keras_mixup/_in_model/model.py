@@ -35,14 +35,15 @@ class MixedModel(keras.Model):
     Keras model.
 
     It accepts the batches of the mix's pipeline, whose labels are mixed, and plain inputs, such as
-    validation data. It mixes the former, also in evaluation and prediction, and never the latter.
+    validation data. It mixes pipeline batches, including in `evaluate` and `predict`, and never
+    plain inputs.
     For plain inputs, and where lam is 1, it computes what `model` computes, bit for bit.
 
     A batch may be divided among devices as long as every example stays with its partner. If a
     partner is missing, as under `MirroredStrategy` or after `rebatch`, TensorFlow outside XLA
     raises an `InvalidArgumentError`; everywhere else, the example, and so the loss, becomes NaN.
 
-    To train in a way of your own, define `train_step`, `compute_loss` and the like in a subclass.
+    To customize training, define `train_step`, `compute_loss` and the like in a subclass.
     `export` exports `model`, which contains nothing of this package.
 
     Args:
@@ -77,7 +78,7 @@ class MixedModel(keras.Model):
             )
         if isinstance(model, MixedModel):
             _arguments.fail(
-                ValueError, "This model is already wrapped.", "Wrap its `model`.", model=model
+                ValueError, "This model is already wrapped.", "Wrap model.model.", model=model
             )
         self._check_training(model)
         # Inputs are passed to `model` unchanged, and lam stays float32. The policy decides whether
@@ -128,7 +129,8 @@ class MixedModel(keras.Model):
         if own:
             _arguments.fail(
                 ValueError,
-                "The wrapped model is trained by its own methods, not by those of the model in it.",
+                "A wrapped model is trained by the methods of MixedModel, and those of the model "
+                "inside it would not be used.",
                 "Define these methods in a subclass of MixedModel, and create it with "
                 "points=layers instead of calling wrap.",
                 model=type(model).__name__,
@@ -140,8 +142,7 @@ class MixedModel(keras.Model):
         if not self._named_inputs and self.masks and set(self.points) != {INPUT}:
             _arguments.fail(
                 ValueError,
-                "In a model of your own class, it cannot be known where a mask meets what was "
-                "mixed.",
+                "In a subclassed model, it cannot be known where a mask meets what was mixed.",
                 "Pass the mask through the MixPoint as a boolean: h, mask = point((h, mask)).",
                 masks=self.masks,
             )

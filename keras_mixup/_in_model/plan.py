@@ -255,8 +255,8 @@ def fail_several_calls(key: str) -> NoReturn:
 def fail_no_mixture(key: str, dtype: str) -> NoReturn:
     _arguments.fail(
         ValueError,
-        "The output of this layer has no mixture: only real floating-point numbers can be mixed.",
-        "Name a layer behind it, such as an embedding, or cast the output if it is a quantity.",
+        "The output of this layer cannot be mixed, because only real floating-point numbers can.",
+        "Name a layer after it, such as an embedding, or cast the output if it is a quantity.",
         layer=key,
         dtype=dtype,
     )

@@ -13,7 +13,7 @@ from keras_mixup._in_model.plan import current
 class MixPoint(keras.layers.Layer):
     """A place in a model where mixing may happen.
 
-    It is for subclassed models, whose layers `Mix.wrap` cannot know. Call a `MixPoint` wherever a
+    It is for subclassed models, whose layers `Mix.wrap` cannot see. Call a `MixPoint` wherever a
     batch may be mixed, and include its name in the `layers` of `manifold_mixup`. Outside of a
     wrapped model, and for plain inputs, it returns its inputs.
 
@@ -21,8 +21,8 @@ class MixPoint(keras.layers.Layer):
         name: the name by which the mix refers to this point.
 
     Call arguments:
-        inputs: a tensor `[B, ...]`, or a structure of such tensors. Floats are mixed; booleans are
-            masks, of which the mixture has those steps that either example has.
+        inputs: a tensor `[B, ...]`, or a structure of such tensors. Floats are mixed. Booleans are
+            masks and are united: the mixture has the steps that either example has.
 
     Returns:
         The same structure, with the same shapes and dtypes.

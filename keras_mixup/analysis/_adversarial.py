@@ -102,8 +102,9 @@ def adversarial_errors(
         eps: the largest change of a pixel, in 255ths of the range, >= 0; the paper uses 4.
         steps: number of steps of I-FGSM, an integer >= 1, each of size eps / steps; the paper uses
             10.
-        source: the model whose gradient is used to make the examples (transfer, "black box"), not
-            one of the measured models; `None` attacks each model with its own gradient (white box).
+        source: the model whose gradient is used to make the examples (transfer, "black box"), which
+            should not be one of the measured models; `None` attacks each model with its own
+            gradient (white box).
         from_logits: `True` if the models do not end in a softmax (or sigmoid). Logits are
             preferable, because float32 probabilities near 0 and 1 lose the gradient; see
             `AdversarialErrors.unmoved`.

@@ -248,7 +248,12 @@ def line_profile(
         )
     points = _arguments.integer("points", points, low=3)
     if points % 2 == 0:
-        fail(ValueError, "`points` must be odd.", "Then λ = ½ is one of them.", points=points)
+        fail(
+            ValueError,
+            "`points` must be odd, so that λ = ½ is one of them.",
+            f"Pass {points + 1}.",
+            points=points,
+        )
     lam = np.arange(points) / (points - 1)
     share = lam.reshape(-1, *[1] * ends[0].ndim)
     x = (share * ends[0] + (1 - share) * ends[1]).astype("float32")

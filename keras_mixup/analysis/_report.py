@@ -36,7 +36,7 @@ def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list
         if len(given) != count:
             fail(
                 ValueError,
-                f"`ax` must have one axes for each of the {count} panels.",
+                f"`ax` must have as many axes as there are panels, {count}.",
                 f"Pass plt.subplots(1, {count})[1], or None.",
                 axes=len(given),
             )
