@@ -136,11 +136,29 @@ def batches(x, y, mix, seed, batch_size=128, crop=False):
     return dataset.batch(batch_size, drop_remainder=True).map(augment).apply(mix).prefetch(2)
 
 
-def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None, verbose=0):
-    """Trains a model; returns it with {"test_error", "train_error", "ece" (%), "nll", "seconds"}.
+def scores(model, data):
+    """Returns {"test_error", "train_error", "ece", "nll"}, the first three in percent.
 
-    The calibration error and the negative log-likelihood (nats) are those of the test images. With
-    `wrap`, the model is trained inside the one that the mix makes of it.
+    The calibration error `ece` and the negative log-likelihood `nll` (nats) are those of the test
+    images.
+    """
+    on_training, on_test = (
+        model.predict(x, batch_size=500, verbose=0) for x in (data.x, data.x_test)
+    )
+    calibration = analysis.reliability(data.y_test, on_test)
+    return {
+        "test_error": 100 * float(np.mean(on_test.argmax(-1) != data.y_test)),
+        "train_error": 100 * float(np.mean(on_training.argmax(-1) != data.y)),
+        "ece": 100 * calibration.ece,
+        "nll": calibration.nll,
+    }
+
+
+def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None, verbose=0):
+    """Trains a model; returns it with its `scores` and the "seconds" that training took.
+
+    The test error is the median over the judged epochs of the recipe. With `wrap`, the model is
+    trained inside the one that the mix makes of it.
     """
     keras.utils.set_random_seed(seed)
     model = network(data, recipe.widths, dropout)
@@ -164,18 +182,8 @@ def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None,
         verbose=verbose,
     )
     seconds = time.perf_counter() - start
-    accuracy = statistics.median(history.history["val_accuracy"])
-    on_training, on_test = (
-        model.predict(x, batch_size=500, verbose=0) for x in (data.x, data.x_test)
-    )
-    calibration = analysis.reliability(data.y_test, on_test)
-    return model, {
-        "test_error": 100 * (1 - accuracy),
-        "train_error": 100 * float(np.mean(on_training.argmax(-1) != data.y)),
-        "ece": 100 * calibration.ece,
-        "nll": calibration.nll,
-        "seconds": seconds,
-    }
+    test_error = 100 * (1 - statistics.median(history.history["val_accuracy"]))
+    return model, {**scores(model, data), "test_error": test_error, "seconds": seconds}
 
 
 def trained(name, data, mix, seed, folder, recipe=CPU, **options):
