@@ -276,8 +276,8 @@ def blobs(count, seed=0):
     """Three groups of points that a small network can tell apart."""
     rng = np.random.default_rng(seed)
     y = np.arange(count) % CLASSES
-    centres = np.float32([[2, 0, 0, 1], [0, 2, 0, -1], [0, 0, 2, 1]])
-    return (centres[y] + 0.4 * rng.normal(size=(count, 4))).astype("float32"), y
+    centers = np.float32([[2, 0, 0, 1], [0, 2, 0, -1], [0, 0, 2, 1]])
+    return (centers[y] + 0.4 * rng.normal(size=(count, 4))).astype("float32"), y
 
 
 def small(head="float32"):

@@ -384,14 +384,14 @@ def test_tables_are_markdown(result):
     assert "(%)" in lines[0] or "R²" in lines[0]
 
 
-def test_plots_are_figures_with_labelled_axes(result, tmp_path):
+def test_plots_are_figures_with_labeled_axes(result, tmp_path):
     figure = result.plot()
     assert isinstance(figure, Figure)
     assert figure.number not in plt.get_fignums()
     for axes in figure.axes:
         assert axes.get_ylabel() or axes.get_label() == "<colorbar>" or axes is not figure.axes[0]
-        labelled = [axes, *axes.child_axes]
-        assert any(part.get_xlabel() for part in labelled) or axes.get_label() == "<colorbar>"
+        labeled = [axes, *axes.child_axes]
+        assert any(part.get_xlabel() for part in labeled) or axes.get_label() == "<colorbar>"
     figure.savefig(tmp_path / "figure.png")  # a name is not parsed as maths, which would raise
 
 

@@ -110,7 +110,7 @@ def test_large_landscape_has_the_papers_covariance():
         covariance = np.mean(line[:, :1] * line, axis=0)
         # The sd of a covariance of 5,000 pairs is at most 2 % of the variance: seven of those.
         np.testing.assert_allclose(covariance, reference / expected[0, 0], rtol=0, atol=0.14)
-    # Between neighbours, whose difference is what high frequencies make: the sd of a variance of
+    # Between neighbors, whose difference is what high frequencies make: the sd of a variance of
     # 5,000 numbers is 2 %.
     step = np.mean((sample[:, 0, 0] - sample[:, 0, 1]) ** 2)
     assert step == pytest.approx(2 * (1 - expected[0, 1] / expected[0, 0]), rel=0.14)

@@ -11,7 +11,7 @@ from keras_mixup import blend
 
 
 def resized(image, height, width):
-    """Bilinear at half-pixel centres, in float64: the equation, pixel by pixel."""
+    """Bilinear at half-pixel centers, in float64: the equation, pixel by pixel."""
 
     def source(i, new, old):
         position = (i + 0.5) * old / new - 0.5
@@ -40,7 +40,7 @@ def test_the_whole_partner_is_in_the_box(height, width, dtype, seed):
     lam = lams(6, seed)
     mixed, share = blend.Resized()(a, b, lam, bits(6, seed))
     assert mixed.dtype == dtype
-    # Positions are off by a few roundings of numbers up to 11 * 11, and neighbours differ by 100;
+    # Positions are off by a few roundings of numbers up to 11 * 11, and neighbors differ by 100;
     # float16 holds numbers below 256 to 1/16, and uint8 may round a near tie either way.
     atol = {"float16": 0.07, "uint8": 0.501}.get(dtype, 5e-3)
     for i, lam_i in enumerate(lam.numpy()):

@@ -36,10 +36,10 @@ def test_a_segment_is_replaced_step_by_step(batch, steps, trailing, dtype, seed)
         assert copied.sum() == length or copied[0] or copied[-1] or not copied.any()
 
 
-def segment(lam, centre, steps):
-    """The definition: round((1 - lam) T) steps around floor(T centre), clipped at the ends."""
+def segment(lam, center, steps):
+    """The definition: round((1 - lam) T) steps around floor(T center), clipped at the ends."""
     length = np.round((1 - np.float32(lam)) * np.float32(steps)).astype(int)
-    start = np.floor(steps * centre).astype(int) - length // 2
+    start = np.floor(steps * center).astype(int) - length // 2
     return np.clip(start, 0, steps), np.clip(start + length, 0, steps)
 
 
@@ -57,8 +57,8 @@ def segments(lam, steps, seed=0):
 @pytest.mark.parametrize("lam", [0.0, 0.25, 0.5, 0.9])
 def test_the_segment_is_the_one_of_its_bits(lam, steps):
     words = bits(200).numpy()
-    centre = (words[:, 0].view("uint32") >> 8) * 2.0**-24
-    start, stop = segment(lam, centre, steps)
+    center = (words[:, 0].view("uint32") >> 8) * 2.0**-24
+    start, stop = segment(lam, center, steps)
     expected = (np.arange(steps) >= start[:, None]) & (np.arange(steps) < stop[:, None])
     a, b = (tf.fill([200, steps], value) for value in (0.0, 1.0))
     mixed, _ = blend.Segment()(a, b, tf.fill([200], np.float32(lam)), tf.constant(words))

@@ -40,7 +40,7 @@ def bits_of(*fractions):
     return bits.view("int32")
 
 
-def bits_of_centres():
+def bits_of_centers():
     return bits_of(CENTRES[:, 0] / SIDE, CENTRES[:, 1] / SIDE)
 
 
@@ -59,7 +59,7 @@ def test_keras_mixup():
 
 @pytest.mark.parametrize("side", SHARES)
 def test_keras_cutmix(side):
-    """Its boxes lie inside the image: those about the centres where ours is not clipped."""
+    """Its boxes lie inside the image: those about the centers where ours is not clipped."""
     layer = keras.layers.CutMix(seed=0)
     top, left, bottom, right = centered(CENTRES, side, SIDE)
     whole = (bottom - top == side) & (right - left == side)
@@ -72,7 +72,7 @@ def test_keras_cutmix(side):
         "mix_weight": np.reshape(weight, [-1, 1]),
     }
     theirs = layer.transform_images(X, drawn), layer.transform_labels(Y, drawn)
-    mixed = ours(cutmix(num_classes=CLASSES), ROLL, SHARES[side], bits_of_centres())
+    mixed = ours(cutmix(num_classes=CLASSES), ROLL, SHARES[side], bits_of_centers())
     assert_same(
         [part[whole] for part in map(np.asarray, mixed)],
         [part[whole] for part in map(np.asarray, theirs)],
@@ -99,7 +99,7 @@ def test_cutmix_of_timm_torchvision_and_keras_io(side, partner):
     top, left, bottom, right = centered(CENTRES, side, SIDE)
     share = 1 - (bottom - top) * (right - left) / SIDE**2
     theirs = pasted(X, Y, partner, (top, left, bottom, right), share)
-    assert_same(ours(cutmix(num_classes=CLASSES), partner, SHARES[side], bits_of_centres()), theirs)
+    assert_same(ours(cutmix(num_classes=CLASSES), partner, SHARES[side], bits_of_centers()), theirs)
 
 
 @pytest.mark.parametrize("side", SHARES)
@@ -108,7 +108,7 @@ def test_cutmix_of_kerascv_and_model_garden(side):
     top, left, bottom, right = centered(CENTRES, side, SIDE)
     share = np.full(BATCH, SHARES[side])
     theirs = pasted(X, Y, REVERSE, (top, left, bottom, right), share)
-    mixed = ours(cutmix(num_classes=CLASSES), REVERSE, SHARES[side], bits_of_centres())
+    mixed = ours(cutmix(num_classes=CLASSES), REVERSE, SHARES[side], bits_of_centers())
     np.testing.assert_array_equal(mixed[0], theirs[0])
     whole = (bottom - top == side) & (right - left == side)
     np.testing.assert_allclose(mixed[1][whole], theirs[1][whole], **ROUNDING)

@@ -118,9 +118,9 @@ def test_a_custom_blend_that_xla_does_not_compile():
 
     mix = Mix(coefficient=coefficient.Constant(0.25), blend=through_text, num_classes=3, seed=0)
     dataset = SLICES((X, IDS)).batch(7)
-    neighbour = Mix(blend=through_text, pairing=backwards, num_classes=3)
+    neighbor = Mix(blend=through_text, pairing=backwards, num_classes=3)
     for use in (dataset.apply, dataset.map):
-        np.testing.assert_array_equal(head(use(neighbour))[0], X + X[::-1])
+        np.testing.assert_array_equal(head(use(neighbor))[0], X + X[::-1])
         np.testing.assert_allclose(head(use(mix))[1].sum(axis=1), 1)
         assert set(np.unique(head(use(mix))[1])) <= {0, 0.25, 0.75, 1}
 

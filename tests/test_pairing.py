@@ -109,7 +109,7 @@ def test_closeness_draws_by_the_kernel():
         np.testing.assert_allclose(found, expected[i], atol=0.02)
 
 
-def test_closeness_far_from_all_draws_a_neighbour_and_never_oneself():
+def test_closeness_far_from_all_draws_a_neighbor_and_never_oneself():
     y = tf.constant([[0.0, 0.0], [1e4, 0.0], [1.1e4, 0.0], [-1e4, 5.0]])
     partner = pairing.Closeness(0.01)(4, y, (1, 2)).numpy()
     assert (partner != np.arange(4)).all()

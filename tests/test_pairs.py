@@ -1,4 +1,4 @@
-"""Datasets of pairs: shuffled twice, or of neighbours."""
+"""Datasets of pairs: shuffled twice, or of neighbors."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_nearest_neighbors_are_sorted_and_others():
         nearest_neighbors(features, 4)
 
 
-def test_neighbor_pairs_hold_every_example_once_with_a_neighbour():
+def test_neighbor_pairs_hold_every_example_once_with_a_neighbor():
     x = np.arange(12, dtype="float32")[:, None]
     neighbors = nearest_neighbors(x, 2)
     dataset = neighbor_pairs((x, {"a": np.arange(12)}), neighbors, seed=0)

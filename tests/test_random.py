@@ -29,7 +29,7 @@ def test_index_takes_a_count_for_each_example():
     assert index(words, tf.constant([1, 5, 9])).numpy().tolist() == [0, 4, 8]
 
 
-def test_box_centres_are_uniform():
+def test_box_centers_are_uniform():
     """Bits as fractions in [0, 1): 20,000 against the uniform CDF, DKW at 1e-9 (epsilon 0.0231)."""
     bits = tf.random.stateless_uniform([10_000, 2], (1, 2), None, None, tf.int32)
     values = np.sort(fraction(bits).numpy().ravel())

@@ -424,12 +424,12 @@ FAST = ["early", "schedule", "several"]
 
 
 @pytest.mark.parametrize(
-    "neighbours",
+    "neighbors",
     [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in NEIGHBOURS],
 )
-def test_other_callbacks_go_on_whatever_their_order(tmp_path, neighbours):
+def test_other_callbacks_go_on_whatever_their_order(tmp_path, neighbors):
     def train(name, place, *crash):
-        model, others = averaging(), NEIGHBOURS[neighbours]()
+        model, others = averaging(), NEIGHBOURS[neighbors]()
         backup = callbacks.BackupAndResume(tmp_path / name, delete_checkpoint=False)
         step = backup.resume(model)
         order = [*others[:place], backup, *others[place:], *crash]

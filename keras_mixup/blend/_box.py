@@ -138,12 +138,12 @@ class BoxRange(_Rectangular):
         return place_inside(sides, seed[:, 2:4], height, width)
 
 
-def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Size, width: Size) -> Rectangle:
+def draw_box(lam: tf.Tensor, center: tf.Tensor, height: Size, width: Size) -> Rectangle:
     """Compute the CutMix boxes for given centers.
 
     Args:
         lam: float32 `[B]`.
-        centre: float32 `[B, 2]`, vertical and horizontal position, as fractions in [0, 1).
+        center: float32 `[B, 2]`, vertical and horizontal position, as fractions in [0, 1).
         height, width: size of the image, in pixels.
 
     Returns:
@@ -157,6 +157,6 @@ def draw_box(lam: tf.Tensor, centre: tf.Tensor, height: Size, width: Size) -> Re
     """
     size = tf.stack([height, width])
     sides = tf.expand_dims(tf.sqrt(1 - lam), 1) * tf.cast(size, tf.float32)
-    start, stop = around(centre, tf.cast(tf.round(sides), tf.int32), size)  # [B, 2]
+    start, stop = around(center, tf.cast(tf.round(sides), tf.int32), size)  # [B, 2]
     (top, left), (bottom, right) = tf.unstack(start, axis=1), tf.unstack(stop, axis=1)
     return Rectangle(top, left, bottom, right)

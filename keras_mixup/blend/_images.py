@@ -69,13 +69,13 @@ def common_size(x: Nest) -> tuple[Size, Size]:
 
 
 def around(
-    centre: tf.Tensor, length: tf.Tensor, size: Size | tf.Tensor
+    center: tf.Tensor, length: tf.Tensor, size: Size | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Half-open intervals of the given length, int32, clipped to an axis of `size` positions.
 
     Centers are fractions of the axis, in [0, 1).
     """
-    start = tf.cast(centre * tf.cast(size, tf.float32), tf.int32)
+    start = tf.cast(center * tf.cast(size, tf.float32), tf.int32)
     start -= tf.bitwise.right_shift(length, 1)
     return tf.clip_by_value(start, 0, size), tf.clip_by_value(start + length, 0, size)
 
