@@ -5,7 +5,7 @@
     python examples/compare_methods.py --smoke               # seconds, with scikit-learn's digits
 
 The network and the recipe are those of `cifar10.py`: 5,000 training images, a pre-activation ResNet
-with 175,000 weights, and 30 epochs. Nothing is tuned for any method. A model takes about 6 minutes
+with 175,000 weights, and 30 epochs. Nothing is tuned for any method. A model takes about 4 minutes
 of CPU time. `regmixup` sees 128 clean and 128 mixed images per step and takes almost twice
 as long.
 """

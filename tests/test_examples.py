@@ -54,17 +54,12 @@ def test_quickstart(tmp_path):
     assert result.stdout.count("mixup, alpha 0.2") == 2  # noisy labels, few images
 
 
-# Trained for half an hour, and saved before the code that they show or a column changed.
 # Flags of the saved notebook that leave out a part of the experiment.
 SAVED_WITH = {"corrupted_labels": "--data digits"}
-STALE = pytest.mark.xfail(reason="to be saved again", raises=AssertionError, strict=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=STALE) if n in ("images", "manifold") else n for n in EXPERIMENTS],
-)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_notebook_runs(name, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_MIXUP_FLAGS", f"--smoke {SAVED_WITH.get(name, '')}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "examples"), prepend=os.pathsep)
