@@ -206,11 +206,14 @@ print(pd.DataFrame.from_dict(rows, "index").round(2).to_string())
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-for name, history in histories.items():
-    axes[0].plot(history.epoch, history.history["val_loss"], label=name)
-    axes[1].plot(history.epoch, history.history["val_accuracy"], label=name)
+colors = ["#D55E00", "#0072B2", "#009E73"]  # distinct for color-blind readers too
+for (name, history), color in zip(histories.items(), colors):
+    epochs = [epoch + 1 for epoch in history.epoch]
+    accuracy = [100 * value for value in history.history["val_accuracy"]]
+    axes[0].plot(epochs, history.history["val_loss"], color=color, label=name)
+    axes[1].plot(epochs, accuracy, color=color, label=name)
 axes[0].set(xlabel="epoch", ylabel="test loss (nats)")
-axes[1].set(xlabel="epoch", ylabel="test accuracy")
+axes[1].set(xlabel="epoch", ylabel="test accuracy (%)")
 axes[1].legend(frameon=False)
 plt.show()
 
