@@ -184,7 +184,9 @@ def main():
     print(f"{os.cpu_count()} CPUs, {len(wall[PLAIN])} rounds of", end=" ")
     print(f"{args.epochs - 1} x {args.steps} steps; to the device: ", end="")
     print(f"{copy_rate(x[: args.batch].astype('float32')):.1f} GB/s\n")
-    print("| stock `fit` | ms per step (min to max) | of no mixing (min to max) |", end=" ")
+    print(
+        "| stock `fit` | ms per step (min to max) | relative to no mixing (min to max) |", end=" "
+    )
     print("images/s | CPU ms per step | pipeline alone, ms | MB sent |")
     print("|---|---|---|---|---|---|---|")
     for name, found in wall.items():

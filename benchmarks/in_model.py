@@ -119,8 +119,8 @@ def main():
     print(f"Keras {keras.__version__} on {keras.backend.backend()}, {device()},", end=" ")
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, {args.rounds} rounds of", end=" ")
     print(f"{args.steps} steps\n")
-    print("| training step | ms (min to max) | of plain (min to max) |", end=" ")
-    print("CPU ms (min to max) | CPU of plain (min to max) | bytes sent |")
+    print("| training step | ms (min to max) | relative to plain (min to max) |", end=" ")
+    print("CPU ms (min to max) | CPU, relative to plain (min to max) | bytes sent |")
     print("|---|---|---|---|---|---|")
     for name in models:
         columns = []

@@ -142,7 +142,7 @@ def from_a_stream(data, mix):
 def print_keys(args):
     mix = mixup(0.2, num_classes=10, seed=0)
     rng = np.random.default_rng(0)
-    print("\n| us per batch (min to max) | plain stream | apply | apply(mix.indexed()) |")
+    print("\n| µs per batch (min to max) | plain stream | apply | apply(mix.indexed()) |")
     print("|---" * 4 + "|")
     for shape in ((16, 8), (128, 32, 32, 3)):
         x = rng.integers(0, 256, shape).astype("uint8")

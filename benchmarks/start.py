@@ -158,7 +158,7 @@ def measure_memory(name, builds, warm_up):
 
 
 def print_memory(kinds, builds, warm_up):
-    print(f"\n| {builds} builds, after {warm_up} | resident MiB then | MiB per build ", end="")
+    print(f"\n| {builds} builds | resident MiB after {warm_up} | MiB per build ", end="")
     print("| second half |")
     print("|---|---|---|---|")
     for name in kinds:

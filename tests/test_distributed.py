@@ -379,7 +379,7 @@ def test_the_benchmark_of_the_service_runs(tmp_path):
     with started(ROOT / "benchmarks" / "service.py", *arguments, cwd=tmp_path) as process:
         tables = finish(process)
     assert "batches/s (min to max) | no service | 1 worker | 2 workers |" in tables
-    assert "us per batch (min to max) | plain stream | apply |" in tables
+    assert "µs per batch (min to max) | plain stream | apply |" in tables
 
 
 def test_global_seeds_change_no_seeded_draw():
