@@ -221,7 +221,7 @@ for index, found in enumerate(results.values()):
     axes.plot(found[:, 0], [index] * len(SEEDS), "o", color="tab:blue", alpha=0.6)
     axes.plot(found[:, 0].mean(), index, "|", ms=18, color="tab:orange")
 axes.set_yticks(range(len(results)), list(results))
-axes.invert_yaxis()
+axes.set_ylim(len(results) - 0.5, -0.5)  # the first at the top
 axes.set_xlabel("test error (%); a point for each seed, a bar for their mean")
 axes.spines[["top", "right"]].set_visible(False)
 plt.show()
