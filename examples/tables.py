@@ -7,14 +7,14 @@
 # inputs.<br>
 # **Accelerator:** None
 #
-# **What.** A small network is trained on six tables, plain and with mixup at alpha = 0.2 and 1.
-# The experiment measures the test error over ten splits, and how much of the difference is due to
-# chance.
+# **What.** A small network is trained on six tables, without mixup and with mixup at alpha = 0.2
+# and 1. The experiment measures the test error over ten splits, and how much of the difference is
+# due to chance.
 #
 # **Why.** According to Section 3.6 of [the paper](https://arxiv.org/abs/1710.09412), mixup does not
 # depend on images. It needs numbers that can be interpolated, such as the rows of a table.
 #
-# **How long.** About 12 minutes of CPU time for the six tables, with
+# **How long.** About 6 minutes of CPU time for the six tables, with
 # `python examples/tables.py --tables DIR`. The three tables that come with scikit-learn take less.
 #
 # Iris comes with scikit-learn; the other five are from the [UCI
@@ -53,11 +53,11 @@ from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
 from keras_mixup import mixup
 
 UCI = ["Abalone", "Arcene", "Arrhythmia", "HTRU2", "Phishing"]
-INPUTS = ["standardised", "as they are"]
+INPUTS = ["standardized", "as they are"]
 args = experiment.flags(
     "Sec. 3.6: test error on tables, plain and with mixup.",
     tables=(None, "folder with abalone.csv.gz, arcene.csv.gz, ... for the paper's six tables"),
-    names=(UCI, "tables to read from the folder, Iris is always one", UCI),
+    names=(UCI, "tables to read from the folder; Iris is always included", UCI),
     inputs=(INPUTS, "what becomes of the inputs", INPUTS),
     epochs=(10, "epochs; more of them overfit"),
     repeats=(2, "rounds of five folds"),
@@ -87,7 +87,7 @@ elif not args.smoke:
 # ## From columns to numbers
 #
 # Letters are one-hot encoded, and missing values are replaced with the median of their column. The
-# paper does not say whether it scaled its inputs, so there are two versions. In "standardised",
+# paper does not say whether it scaled its inputs, so there are two versions. In "standardized",
 # columns that do not vary are dropped and the others are standardized; in "as they are", the
 # numbers are not scaled. All preprocessing is fitted on the training part only.
 
@@ -97,7 +97,7 @@ elif not args.smoke:
 def preprocessing(inputs):
     letters = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     numbers = SimpleImputer(strategy="median")
-    if inputs == "standardised":
+    if inputs == "standardized":
         numbers = make_pipeline(numbers, VarianceThreshold(), StandardScaler())
     return make_column_transformer(
         (letters, make_column_selector(dtype_exclude="number")), remainder=numbers
