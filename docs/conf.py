@@ -8,7 +8,9 @@ import importlib
 import importlib.metadata
 import os
 import pkgutil
+import re
 
+from docutils import nodes
 from sphinx.util import inspect, logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -98,6 +100,15 @@ def own_signature(app, what, name, obj, options, signature, result):
     return None
 
 
+def keep_ranges_together(app, doctree):
+    """No line of a table breaks inside a range, as in "5.0 (4.1 to 5.9)", or before a "%"."""
+    unbroken = re.compile(r"\(\S+ to \S+\)|\d %|± \d")
+    for entry in doctree.findall(nodes.entry):
+        for text in list(entry.findall(nodes.Text)):
+            new = unbroken.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
+            text.parent.replace(text, nodes.Text(new))
+
+
 class Recipes(SphinxDirective):
     """One `autofunction` for each recipe."""
 
@@ -134,4 +145,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", literal_equations, priority=400)
     app.connect("autodoc-process-docstring", refuse_split_returns, priority=600)
     app.connect("autodoc-process-signature", own_signature)
+    app.connect("doctree-read", keep_ranges_together)
     app.connect("env-check-consistency", refuse_undocumented_names)
