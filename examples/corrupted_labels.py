@@ -8,7 +8,7 @@
 # **Accelerator:** None
 #
 # **What.** Before training, 20, 50, or 80 % of the training labels are replaced at random. The same
-# network is then trained plain, with dropout, with mixup, and with both. This is done on
+# network is then trained with dropout, with mixup, with both, and with neither. This is done on
 # scikit-learn's digits and on 4,000 images of CIFAR-10, with three seeds.
 #
 # **Why.** In Section 3.4 and Table 2 of [the paper](https://arxiv.org/abs/1710.09412), a large
@@ -16,8 +16,8 @@
 # between its examples. The effect grows with alpha.
 #
 # **How long.** About 3 minutes of CPU time for the digits, and 42 for CIFAR-10. `--data` and
-# `--shares` select parts of it. The saved notebook shows the digits, with `--data digits`; the page
-# of results has the table of CIFAR-10.
+# `--shares` select parts of it. The saved notebook was run with `--data digits`, so it shows
+# nothing for CIFAR-10; the results page has that table.
 
 # %%
 import statistics
@@ -29,7 +29,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
-from cifar10 import CPU, Data, fit, halved, load, shorter
+from cifar10 import CPU, MEASURES, Data, fit, halved, load, scores, shorter
 from keras import layers
 from sklearn.datasets import load_digits
 
@@ -70,26 +70,28 @@ if args.smoke:
 # network that has learned nothing from the replaced labels therefore still agrees with a tenth of
 # them. `LabelNoiseErrors` evaluates the network after every epoch, in inference mode and on unmixed
 # images. It measures the error on the test images, which keep their true labels, and on the
-# training images, separately for those with real labels and those with replaced ones. All methods
-# get the same wrong labels.
+# training images, separately for those with real labels and those with replaced ones. The
+# calibration error and the likelihood are those of the test images after the last epoch. All
+# methods get the same wrong labels.
 
 
 # %%
 def measured(data, fit):
-    """Returns {(share, method): the recorded errors of each seed}."""
+    """Returns {(share, method): for each seed, the recorded errors and the final scores}."""
     found = {}
     for share in args.shares:
         for method, (alpha, rate) in METHODS.items():
             start = time.perf_counter()
-            records = found[share, method] = []
+            runs = found[share, method] = []
             for seed in args.seeds:
                 y, mask = analysis.corrupt_labels(data.y, share, num_classes=10, seed=seed)
                 test = data.x_test, data.y_test
                 errors = analysis.LabelNoiseErrors((data.x, y), mask, test, batch_size=500)
                 mix = mixup(alpha, num_classes=10, seed=seed)
-                fit(data._replace(y=y), mix, seed, dropout=rate, callbacks=[errors])
-                records.append(errors.result)
-            last = 100 * statistics.mean(record.last for record in records)
+                corrupted = data._replace(y=y)
+                _, scored = fit(corrupted, mix, seed, dropout=rate, callbacks=[errors])
+                runs.append((errors.result, scored))
+            last = 100 * statistics.mean(record.last for record, _ in runs)
             minutes = (time.perf_counter() - start) / 60
             print(
                 f"{100 * share:.0f} % replaced, {method}: last test error {last:.1f} %, "
@@ -102,11 +104,15 @@ def measured(data, fit):
 def show_errors(found, title, paper=None):
     """Shows a row per share and method. `paper` gives the paper's best and last test errors."""
     header = [title, "test, best", "test, last", "training, real labels"]
-    header += ["training, corrupted labels", *(["paper: best", "paper: last"] if paper else [])]
+    header += ["training, corrupted labels", MEASURES["ece"], MEASURES["nll"]]
+    header += ["paper: best", "paper: last"] if paper else []
     rows = []
-    for (share, method), records in found.items():
+    for (share, method), runs in found.items():
+        records = [record for record, _ in runs]
         columns = zip(*((r.best, r.last, r.real[-1], r.corrupted[-1]) for r in records))
         cells = [experiment.mean_and_range([100 * value for value in c]) for c in columns]
+        cells += [experiment.mean_and_range([scored["ece"] for _, scored in runs])]
+        cells += [experiment.mean_and_range([scored["nll"] for _, scored in runs], 2)]
         if paper:
             cells += paper.get((share, method), ["", ""])
         rows.append([f"{100 * share:.0f} % replaced: {method}", *cells])
@@ -131,7 +137,8 @@ def show_curves(found, name):
         for method, (color, style) in LINES.items():
             if (share, method) not in found:
                 continue
-            errors = 100 * np.mean([record.test for record in found[share, method]], axis=0)
+            tests = [record.test for record, _ in found[share, method]]
+            errors = 100 * np.mean(tests, axis=0)
             epochs = range(1, len(errors) + 1)
             axes.plot(epochs, errors, color=color, linestyle=style, label=method)
         axes.set_title(f"{100 * share:.0f} % of the labels replaced", fontsize="medium")
@@ -182,6 +189,7 @@ def fit_digits(data, mix, seed, *, dropout, callbacks):
         callbacks=callbacks,
         verbose=0,
     )
+    return model, scores(model, data)
 
 
 x, y = load_digits(return_X_y=True)
@@ -193,8 +201,8 @@ if "digits" in args.data:
 # %% [markdown]
 # The difference between the best and the last error is the cost of memorizing. The best error is
 # chosen on the test images, so it is optimistic for all methods; without clean images, one could
-# not stop at that point. If few corrupted labels are memorized, the error in the last column stays
-# near 90 %.
+# not stop at that point. If few corrupted labels are memorized, the training error on them stays
+# near 90 %. The curves are means over the seeds.
 
 # %%
 seeds = f"mean (range) of {len(args.seeds)} seeds" if args.seeds[1:] else "one seed"
