@@ -47,9 +47,12 @@ def program(name, *arguments, env=None):
         yield process
 
 
-def finish(process, timeout=150):
-    """What a process printed, once it ended well."""
-    out, err = process.communicate(timeout=timeout)
+def finish(process):
+    """What a process printed, once it ended well.
+
+    The limit ends a process that hangs; it is far from what one takes on a busy machine.
+    """
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err[-3000:]
     return out
 

@@ -65,7 +65,7 @@ def test_a_training_that_stops_when_asked_to_goes_on(tmp_path):
 def test_a_kill_at_any_change_of_a_file_loses_nothing(tmp_path):
     """A process that kills itself at its k-th change of a file in the backup, for every k."""
     with program("resume_files", tmp_path) as process:
-        lines = finish(process, timeout=500).splitlines()
+        lines = finish(process).splitlines()
     whole, *killed, last = [json.loads(line) for line in lines]
     assert whole["status"] == last["status"] == 0
     assert all(os.WTERMSIG(run["status"]) == signal.SIGKILL for run in killed)
