@@ -30,7 +30,8 @@ from keras_mixup import (
     mixup,
     specmix,
 )
-from keras_mixup.blend._grid import Fit, Images, Sequences, Spectrograms
+from keras_mixup.blend._grid import Fit
+from keras_mixup.blend._grids import Images, Sequences, Spectrograms
 
 ALL = {**CUTTING, "specmix": specmix}
 

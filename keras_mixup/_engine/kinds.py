@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import tensorflow as tf
 
-from keras_mixup import _arguments
-from keras_mixup._engine.data import Data
+from keras_mixup._engine.context import FLOATS, INTEGERS, NUMBERS, Context, fail_leaf
 from keras_mixup._engine.fields import (
     WEIGHTS_RULE,
     WEIGHTS_TODO,
@@ -25,92 +24,8 @@ from keras_mixup._engine.fields import (
 )
 from keras_mixup._engine.leaf import Leaf
 from keras_mixup._nest import is_boxes
-from keras_mixup.blend import Blend, Fit, Grid, Images
-from keras_mixup.label import FromFunction, Label, Linear
-
-FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
-INTEGERS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
-_NUMBERS = (*FLOATS, *INTEGERS, tf.bool)
-
-
-class Context(NamedTuple):
-    """What the rules need to know besides the leaf.
-
-    Attributes:
-        data: what was said of the data.
-        blends, labels: the blends and the label parts of the mix.
-        points: the points in a model where inputs are mixed; empty if the pipeline mixes them.
-        grid: the grid of the inputs.
-        cut: whether a blend copies places of that grid.
-        inputs: the shapes of the inputs that are mixed.
-    """
-
-    data: Data
-    blends: Sequence[Blend]
-    labels: Sequence[Label]
-    points: tuple[str, ...]
-    grid: Grid
-    cut: bool
-    inputs: tuple[tf.TensorShape, ...] = ()
-
-    def fits(self, leaf: Leaf) -> set[Fit]:
-        """The ways in which a leaf can have one value per place of an input."""
-        found = self.grid.fits(leaf.spec.shape, self.inputs)
-        if leaf.declared and leaf.spec.dtype in FLOATS:  # the last axis is that of the classes
-            return {fit for fit in found if fit.has_axis}
-        return found
-
-    def disguised(self, leaf: Leaf) -> bool:
-        """Whether a leaf may hold values of places that are cut, flattened or scaled down."""
-        axes = list(leaf.spec.shape)[1:]
-        if leaf.declared and axes[-1:] == [leaf.num_classes]:
-            axes.pop()
-        return self.cut and any(
-            any(self.grid.disguises(axes, list(shape))) for shape in self.inputs
-        )
-
-    def runtime_grid(self, leaf: Leaf) -> Grid | None:
-        """The grid, if only a batch can tell whether a leaf is disguised."""
-        shapes = (leaf.spec.shape, *self.inputs)
-        known = all(shape[1:].is_fully_defined() for shape in shapes)
-        return self.grid if self.cut and leaf.spec.shape.rank > 1 and not known else None
-
-
-def check_dense(leaf: Leaf) -> None:
-    """Raise an error unless a leaf is a batch of dense tensors, or None for no sample weights."""
-    if is_boxes(leaf.spec):
-        for name, part in leaf.spec.items():
-            check_dense(leaf._replace(path=f"{leaf.path}/{name}", spec=part))
-        return
-    if leaf.spec is None:
-        if (leaf.part, leaf.path) != ("sample_weight", ""):
-            _fail(
-                leaf,
-                "x, y and nested sample weights must not contain None.",
-                "Remove the entry, or replace it by numbers.",
-            )
-        return
-    if not isinstance(leaf.spec, (tf.Tensor, tf.TensorSpec)):
-        _arguments.fail(
-            TypeError,
-            "Only dense tensors can be mixed.",
-            "Convert first: tf.sparse.to_dense(x), x.to_tensor(), or ds.padded_batch(n). Split "
-            "other objects into tensors.",
-            **{leaf.name: leaf.spec},
-        )
-    if leaf.spec.shape.rank is None:
-        rule = "The rank of every tensor must be known when the dataset is built."
-        _fail(leaf, rule, "Set it with tf.ensure_shape.")
-    if leaf.spec.shape.rank == 0:
-        _fail(
-            leaf,
-            "Elements must be batched: every tensor needs a leading batch axis.",
-            "Call ds.batch(n) before the mix.",
-        )
-
-
-def _fail(leaf: Leaf, rule: str, todo: str, **received: Any) -> NoReturn:
-    _arguments.fail(ValueError, rule, todo, **{leaf.name: leaf.spec, **received})
+from keras_mixup.blend import Fit, Images
+from keras_mixup.label import FromFunction, Linear
 
 
 def always(leaf: Leaf, context: Context) -> bool:
@@ -133,7 +48,7 @@ def refuse(rule: str, todo: str, when_to_keep: str = "") -> Callable[[Leaf, Cont
     def fail(leaf: Leaf, context: Context) -> NoReturn:
         # A single tensor has no name that `keep` could list, and nothing else would be mixed.
         hint = f" {when_to_keep} pass keep={(leaf.path,)}." if when_to_keep and leaf.path else ""
-        _fail(leaf, rule, todo + hint)
+        fail_leaf(leaf, rule, todo + hint)
 
     return fail
 
@@ -148,14 +63,14 @@ def has_boxes(leaf: Leaf, context: Context) -> bool:
 def looks_like_boxes(leaf: Leaf, context: Context) -> bool:
     """Whether a leaf is named as bounding boxes are, and shaped like them."""
     *_, name = leaf.path.split("/")
-    if "box" not in name.lower() or leaf.spec.dtype not in _NUMBERS:
+    if "box" not in name.lower() or leaf.spec.dtype not in NUMBERS:
         return False
     shape = leaf.spec.shape
     return shape.rank >= 3 or (shape.rank == 2 and shape[-1] in (None, 4, 5))
 
 
 def fail_like_boxes(leaf: Leaf, context: Context) -> NoReturn:
-    _fail(
+    fail_leaf(
         leaf,
         "Bounding boxes must be a dictionary of `boxes` [B, N, 4], `labels` or `classes`, and "
         "optionally `weights`, because their coordinates cannot be mixed.",
@@ -170,13 +85,13 @@ def boxes_field(leaf: Leaf, context: Context) -> Field:
     names = boxes_labels(leaf.spec)
     boxes, labels, weights = leaf.spec["boxes"], leaf.spec[names], leaf.spec.get("weights")
     if context.points:
-        _fail(
+        fail_leaf(
             leaf,
             "Bounding boxes are mixed together with their images, in the pipeline.",
             "Use mixup or cutmix.",
         )
     if any(blend.boxes is None for blend in context.blends):
-        _fail(
+        fail_leaf(
             leaf,
             "This method does not support bounding boxes.",
             "Use mixup, cutmix or cutmix_minmax, or leave the boxes out of y.",
@@ -185,23 +100,23 @@ def boxes_field(leaf: Leaf, context: Context) -> Field:
     one_hot = labels.shape.rank == 3 and labels.dtype in FLOATS
     signed = labels.dtype in FLOATS or (labels.dtype in INTEGERS and not labels.dtype.is_unsigned)
     if not one_hot and not (labels.shape.rank == 2 and signed):
-        _fail(
+        fail_leaf(
             leaf,
             f"The `{names}` of bounding boxes must be signed numbers [B, N] with -1 for padding, "
             "or one-hot floats [B, N, K] with zeros for padding.",
             "Cast them, e.g. to int32.",
         )
     if boxes.dtype not in (*FLOATS, *INTEGERS):
-        _fail(leaf, "Bounding boxes must be numbers.", "Pass their coordinates.")
-    if weights is not None and (weights.shape.rank != 2 or weights.dtype not in _NUMBERS):
-        _fail(
+        fail_leaf(leaf, "Bounding boxes must be numbers.", "Pass their coordinates.")
+    if weights is not None and (weights.shape.rank != 2 or weights.dtype not in NUMBERS):
+        fail_leaf(
             leaf,
             "The `weights` of bounding boxes must be numbers [B, N].",
             "Pass one weight per box, and 0 for padding.",
         )
     counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
     if not all(count.is_compatible_with(counts[0]) for count in counts):
-        _fail(
+        fail_leaf(
             leaf,
             f"`boxes`, `{names}` and `weights` must agree in the number of boxes.",
             "Pad them to the same number.",
@@ -210,7 +125,7 @@ def boxes_field(leaf: Leaf, context: Context) -> Field:
     weight = _weight_of(leaf, boxes.shape[:2], -1)
     cut = any(blend.boxes == "cut" for blend in context.blends)
     if cut and context.data.bounding_box_format is None:
-        _fail(
+        fail_leaf(
             leaf,
             "To cut bounding boxes, their format must be known.",
             'Pass bounding_box_format="xyxy", or another Keras format.',
@@ -250,7 +165,7 @@ def fail_dtype(leaf: Leaf, context: Context) -> NoReturn:
     todo = 'Choose another dtype: "uint8" or a float dtype.'
     if name != "uint8":
         todo = f'Choose an output dtype: dtype="float32", or dtype="{name}" for rounding.'
-    _fail(leaf, INPUTS_RULE, todo)
+    fail_leaf(leaf, INPUTS_RULE, todo)
 
 
 # ---------------------------------------------------------------- y: floats
@@ -293,7 +208,7 @@ def fail_elsewhere(leaf: Leaf, context: Context) -> NoReturn:
         todo = "Ids per example must be [B]: split them into several outputs"
     elif not context.grid.has_places(leaf.spec.shape):
         todo += ", or pass num_classes if the last axis holds classes"
-    _fail(
+    fail_leaf(
         leaf,
         f"Labels and weights with values per place must have the {sizes} of the inputs, because "
         "the same places are copied in both.",
@@ -330,7 +245,7 @@ def is_image(leaf: Leaf, context: Context) -> bool:
 def image_field(leaf: Leaf, context: Context) -> Field:
     shape, fits = leaf.spec.shape, context.fits(leaf)
     if any(shape[axis] in (None, 1) for axis in context.grid.axes(shape.rank)):
-        _fail(
+        fail_leaf(
             leaf,
             "uint8 labels with one or an unknown number of channels could be images or masks.",
             "Pass num_classes=... for masks; cast images to float32.",
@@ -355,7 +270,7 @@ def fail_classes(leaf: Leaf, context: Context) -> NoReturn:
             "num_classes=... for class ids, one per step or pixel."
         )
     rule = "Integers need `num_classes` to become soft labels, or a cast to be mixed as numbers."
-    _fail(leaf, rule, todo, num_classes=None)
+    fail_leaf(leaf, rule, todo, num_classes=None)
 
 
 def is_mask(leaf: Leaf, context: Context) -> bool:
@@ -365,7 +280,7 @@ def is_mask(leaf: Leaf, context: Context) -> bool:
 def mask_field(leaf: Leaf, context: Context) -> Field:
     fits = _fits_of_ids(leaf, context.fits(leaf))
     if not fits:
-        _fail(
+        fail_leaf(
             leaf,
             f"A mask of class ids must have one value per {context.grid.place}.",
             f"Pass masks as {context.grid.mask}; pass None for `num_classes` if y is an image; "
@@ -373,7 +288,7 @@ def mask_field(leaf: Leaf, context: Context) -> Field:
             num_classes=leaf.num_classes,
         )
     if len(fits) > 1:
-        _fail(
+        fail_leaf(
             leaf,
             "This mask fits the inputs in more than one way, so the axis of its classes is not "
             "known.",
@@ -412,7 +327,7 @@ def is_deep_integer(leaf: Leaf, context: Context) -> bool:
 
 
 def fail_deep_integer(leaf: Leaf, context: Context) -> NoReturn:
-    _fail(
+    fail_leaf(
         leaf,
         f"Integer labels must be class ids [B], [B, 1] or [B, T], or masks as large as "
         f"the {context.grid.noun}s.",
@@ -448,7 +363,7 @@ def _labels(leaf: Leaf, context: Context, convert: AsFloats | OneHot, axis: int)
         shape = tf.TensorShape(sizes)
     weight = _weight_of(leaf, shape, axis, one_hot=isinstance(convert, OneHot))
     if leaf.weight is not None and is_weight_in_places(leaf.weight, context):
-        _fail(
+        fail_leaf(
             leaf.weight,
             f"One weight per {context.grid.place} needs a label with one value per "
             f"{context.grid.place}.",
@@ -478,7 +393,7 @@ def _places(leaf: Leaf, context: Context, convert: AsFloats | OneHot, fits: set[
         if all(fit.has_axis for fit in own):  # one of the values of each place
             place = rank + min(fit.axis for fit in own)
             values, axes = f"y[{':, ' * place}0]", axes - 1
-        _fail(
+        fail_leaf(
             weight,
             f"Labels that are cut with their {context.grid.noun} need one weight per place, "
             "because different places are from different examples.",
@@ -497,11 +412,11 @@ def _weight_of(
     if leaf.weight is None:
         return None
     weight = leaf.weight.spec
-    if weight.dtype in _NUMBERS:
+    if weight.dtype in NUMBERS:
         sizes = aligned_shape(weight.shape, shape, axis)
         # The axis of the classes is not one of the ids.
         if sizes is None or (one_hot and sizes[axis] not in ("new", 1)):
-            _fail(leaf.weight, WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
+            fail_leaf(leaf.weight, WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
     return leaf.weight.path
 
 
@@ -509,7 +424,7 @@ def _check_label_parts(leaf: Leaf, context: Context) -> None:
     """Raise an error unless labels that a blend mixes are mixed as it does."""
     for label in context.labels:
         if not isinstance(label, Linear):
-            _fail(
+            fail_leaf(
                 leaf,
                 "Masks and boxes that are cut or united with their images have the share of the "
                 "pixels; a label part is for other labels, and for masks with a linear blend.",
@@ -526,7 +441,7 @@ def is_none(leaf: Leaf, context: Context) -> bool:
 
 
 def is_no_number(leaf: Leaf, context: Context) -> bool:
-    return leaf.spec.dtype not in _NUMBERS
+    return leaf.spec.dtype not in NUMBERS
 
 
 def is_weight_in_places(leaf: Leaf, context: Context) -> bool:

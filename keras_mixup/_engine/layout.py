@@ -9,9 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup._engine.context import Context, check_dense
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.fields import BoundingBoxes, Field
-from keras_mixup._engine.kinds import Context, check_dense
 from keras_mixup._engine.leaf import Leaf, flatten, tensors
 from keras_mixup._engine.methods import NO_PAIRS, Method
 from keras_mixup._engine.pair import is_pair

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_mixup._engine import kinds
+from keras_mixup._engine.context import Context
 from keras_mixup._engine.fields import Field
-from keras_mixup._engine.kinds import INPUTS_RULE, WHEN_TO_KEEP, Context, of_dtype, refuse
+from keras_mixup._engine.kinds import INPUTS_RULE, WHEN_TO_KEEP, of_dtype, refuse
 from keras_mixup._engine.leaf import Leaf
 
 

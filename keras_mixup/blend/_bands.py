@@ -15,7 +15,8 @@ from keras_mixup._random import index
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
-from keras_mixup.blend._grid import Grid, Spectrograms
+from keras_mixup.blend._grid import Grid
+from keras_mixup.blend._grids import Spectrograms
 from keras_mixup.blend._images import canvas, replace, reshape_like, share_of, within
 
 # The maximum number of bands along an axis. Each band uses one word of random bits, and the number

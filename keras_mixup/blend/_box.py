@@ -15,7 +15,8 @@ from keras_mixup._random import fraction, index
 from keras_mixup._types import ImageSize, Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
-from keras_mixup.blend._grid import Grid, Images
+from keras_mixup.blend._grid import Grid
+from keras_mixup.blend._grids import Images
 from keras_mixup.blend._images import around, common_size, kept_share, paste, place_inside
 
 

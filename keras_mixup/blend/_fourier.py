@@ -15,7 +15,8 @@ from keras_mixup._config import argument
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import pixel_dtype
-from keras_mixup.blend._grid import Grid, Images
+from keras_mixup.blend._grid import Grid
+from keras_mixup.blend._grids import Images
 from keras_mixup.blend._images import canvas, common_size, in_one_pass, replace, share_of
 
 # 2^64 over the golden ratio, as in SplitMix64.

@@ -13,7 +13,8 @@ from keras_mixup._config import argument
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
-from keras_mixup.blend._grid import Grid, Images
+from keras_mixup.blend._grid import Grid
+from keras_mixup.blend._grids import Images
 from keras_mixup.blend._images import (
     canvas,
     common_size,

@@ -14,7 +14,8 @@ from keras_mixup._random import fraction
 from keras_mixup._types import Nest, Size
 from keras_mixup.blend._base import Blend
 from keras_mixup.blend._dtype import as_dtype, pixel_dtype
-from keras_mixup.blend._grid import Grid, Sequences
+from keras_mixup.blend._grid import Grid
+from keras_mixup.blend._grids import Sequences
 from keras_mixup.blend._images import around, reshape_like, share_of, sizes, within
 
 
