@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from matplotlib.figure import Figure
+from spoken_digits import DIGITS, RANGE, RATE, centered, held_out, load
 
 from keras_mixup import analysis, cutmix_1d, mixup
 
@@ -37,7 +38,6 @@ args = experiment.flags(
 )
 SEEDS, EPOCHS = (args.seeds[:1], 2) if args.smoke else (args.seeds, 30)
 BATCH_SIZE = 100
-DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 # %% [markdown]
 # ## Sequences of frames
@@ -51,18 +51,13 @@ DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 # silence. With a frame every 8 ms, a recording is a sequence of 64 steps with 40 numbers each.
 
 # %%
-RATE = 8000  # samples per second
 STEPS, BANDS, HOP, WINDOW = 64, 40, 64, 256
-RANGE = 60  # dB
 MEL = tf.signal.linear_to_mel_weight_matrix(BANDS, WINDOW // 2 + 1, RATE, 60.0, 4000.0)
-# x: float32 [N, T, F] in [0, 1]; y: class ids [N]; speaker: names [N]; take: [N].
-Recordings = namedtuple("Recordings", ["x", "y", "speaker", "take"])
 
 
 def frames(audio):
     """[samples] -> [64, 40]."""
-    audio = tf.cast(audio, tf.float32)[:, tf.newaxis, tf.newaxis]
-    audio = tf.image.resize_with_crop_or_pad(audio, STEPS * HOP, 1)[:, 0, 0]  # around the middle
+    audio = centered(audio, STEPS * HOP)
     spectrum = tf.signal.stft(audio, frame_length=WINDOW, frame_step=HOP, pad_end=True)
     energy = tf.square(tf.abs(spectrum)) @ MEL
     share = energy / tf.reduce_max(energy)
@@ -70,46 +65,8 @@ def frames(audio):
     return 1 + decibels / RANGE
 
 
-def tones():
-    """Data for `--smoke`: a digit is a frequency, a speaker an overtone, and a take some noise."""
-    rng = np.random.default_rng(0)
-    seconds = np.arange(RATE // 2) / RATE
-    audio, names = [], []
-    for digit, speaker, take in np.ndindex(10, 6, 7):
-        hertz = 300 * (digit + 1) * np.array([[1], [1.1 + speaker / 10]])
-        sound = np.sin(2 * np.pi * hertz * seconds).sum(0)
-        audio.append(sound + rng.normal(0, 0.1, len(seconds)))
-        names.append(f"{digit}_{speaker}_{take}.wav")
-    return tf.data.Dataset.from_tensor_slices({"audio": audio, "audio/filename": names})
-
-
-def load():
-    if args.smoke:
-        dataset = tones()
-    else:
-        import tensorflow_datasets as tfds
-
-        builder = tfds.builder("spoken_digit")
-        builder.download_and_prepare()
-        dataset = builder.as_dataset(split="train")  # the only split
-    dataset = dataset.map(lambda one: (frames(one["audio"]), one["audio/filename"]))
-    x, names = next(dataset.batch(len(dataset)).as_numpy_iterator())
-    parts = [name.decode().removesuffix(".wav").split("_") for name in names]
-    digit, speaker, take = map(np.array, zip(*parts))
-    return Recordings(x, digit.astype(int), speaker, take.astype(int))
-
-
-data = load()
-
-
-def test_examples(split, seed):
-    """Returns bool [N], which is true for test examples."""
-    if split == "new takes":
-        return data.take < 5  # as the authors of the dataset recommend
-    pairs = np.unique(data.speaker).reshape(3, 2)
-    return np.isin(data.speaker, pairs[seed % 3])
-
-
+data = load(frames, args.smoke)
+experiment.show_source(load, held_out)
 SPLITS = ["new takes", "new speakers"]
 
 # %% [markdown]
@@ -204,7 +161,7 @@ def wrong(model, x, y):
 
 for seed in SEEDS:
     for split in SPLITS:
-        test = test_examples(split, seed)
+        test = held_out(data, split, seed)
         models = {}
         for name, make in MIXES.items():
             start = time.perf_counter()
