@@ -143,8 +143,9 @@ class SameClass(Pairing):
         if y.shape.rank == 1 or y.shape[1] == 1:
             _arguments.fail(
                 ValueError,
-                "Regression targets have no classes.",
-                "Use pairing.Closeness for numeric targets.",
+                "A single float per example does not name a class.",
+                "Use pairing.Closeness for numeric targets, and pass targets of a sigmoid as two "
+                "columns: tf.stack([1 - y, y], axis=-1) for y of shape [B].",
                 y=y,
             )
         return tf.argmax(y, axis=-1)
@@ -179,7 +180,8 @@ class Closeness(Pairing):
             _arguments.fail(
                 ValueError,
                 "pairing.Closeness needs a single output of float targets.",
-                "Cast y to float32, or use another pairing for class ids or several outputs.",
+                "Cast y to float32, or use another pairing for class ids or several outputs. For a "
+                "dataset of pairs, use mixup, because its partners are given.",
                 y=y,
             )
         # The width is computed, because reshaping to [B, -1] is not defined for an empty batch.

@@ -64,7 +64,12 @@ def nearest_neighbors(features: Any, k: int) -> np.ndarray:
         >>> nearest_neighbors(np.array([[0.0], [1.0], [5.0]]), 1).tolist()
         [[1], [0], [1]]
     """
-    from sklearn.neighbors import NearestNeighbors
+    try:
+        from sklearn.neighbors import NearestNeighbors
+    except ImportError as error:
+        raise ImportError(
+            "`nearest_neighbors` needs scikit-learn. Install it with `pip install scikit-learn`."
+        ) from error
 
     features = np.asarray(features)
     features = features.reshape(len(features), -1)

@@ -182,3 +182,21 @@ def test_closeness_beside_a_target_that_is_not_a_number():
         partner = pairing.Closeness(bandwidth)(5, y, seed=(1, 2)).numpy()
         np.testing.assert_array_equal(partner[[0, 1, 2, 4]], [2, 4, 0, 1])
         assert partner[3] != 3
+
+
+def test_pairings_by_the_label_name_the_data_that_they_are_not_for():
+    pairs = tf.data.Dataset.from_tensors((np.ones([4, 2], "f4"), np.ones([4], "f4")))
+    pairs = tf.data.Dataset.zip((pairs, pairs))
+    with pytest.raises(ValueError, match="For a dataset of pairs, use mixup"):
+        pairs.apply(cmixup(bandwidth=1.0))
+    for shape in [4], [4, 1]:
+        with pytest.raises(ValueError, match="targets of a sigmoid.*two columns"):
+            pairing.SameClass()(4, tf.zeros(shape), (1, 2))
+
+
+def test_the_advice_of_pairings_by_the_label_works():
+    y = np.float32([0, 1, 0, 1])
+    pairs = tf.data.Dataset.from_tensors((np.ones([4, 2], "f4"), y))
+    assert_equal(head(tf.data.Dataset.zip((pairs, pairs)).apply(mixup()))[1], y)
+    columns = tf.stack([1 - y, y], axis=-1)
+    assert pairing.SameClass()(4, columns, (1, 2)).numpy().tolist() == [2, 3, 0, 1]

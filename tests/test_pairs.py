@@ -1,5 +1,7 @@
 """Datasets of pairs: shuffled twice, or of neighbors."""
 
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -63,3 +65,9 @@ def test_neighbor_pairs_hold_every_example_once_with_a_neighbor():
 def test_neighbors_that_point_outside(neighbors):
     with pytest.raises(ValueError, match="point into the data"):
         neighbor_pairs((np.zeros((3, 2)), np.zeros(3)), neighbors)
+
+
+def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.neighbors", None)
+    with pytest.raises(ImportError, match="`nearest_neighbors` needs scikit-learn. Install it"):
+        nearest_neighbors(np.zeros([4, 2]), 1)
