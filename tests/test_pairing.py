@@ -190,7 +190,7 @@ def test_pairings_by_the_label_name_the_data_that_they_are_not_for():
     with pytest.raises(ValueError, match="For a dataset of pairs, use mixup"):
         pairs.apply(cmixup(bandwidth=1.0))
     for shape in [4], [4, 1]:
-        with pytest.raises(ValueError, match="targets of a sigmoid.*two columns"):
+        with pytest.raises(ValueError, match=r"targets of a sigmoid.*two columns"):
             pairing.SameClass()(4, tf.zeros(shape), (1, 2))
 
 

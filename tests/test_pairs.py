@@ -69,5 +69,5 @@ def test_neighbors_that_point_outside(neighbors):
 
 def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.neighbors", None)
-    with pytest.raises(ImportError, match="`nearest_neighbors` needs scikit-learn. Install it"):
+    with pytest.raises(ImportError, match=r"`nearest_neighbors` needs scikit-learn\. Install it"):
         nearest_neighbors(np.zeros([4, 2]), 1)
