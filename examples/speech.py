@@ -25,7 +25,6 @@
 
 # %%
 import time
-from collections import namedtuple
 
 import experiment
 import keras
@@ -33,6 +32,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from matplotlib.figure import Figure
+from spoken_digits import DIGITS, RANGE, RATE, centered, held_out, load
 
 from keras_mixup import mixup, schedule
 
@@ -46,7 +46,6 @@ ALPHAS = {"mixup, alpha 0.2": 0.2}
 if not args.smoke:
     ALPHAS = {"plain": 0, "mixup, alpha 0.1": 0.1} | ALPHAS
 COLORS = ["#D55E00", "#0072B2", "#009E73"]  # distinct for color-blind readers too
-DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 # %% [markdown]
 # ## Spectrograms
@@ -59,17 +58,11 @@ DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 # loud and quiet speakers look alike: 1 is the loudest, and 0 is 60 dB below it, or silence. All
 # spectrograms are computed once.
 
+
 # %%
-RATE = 8000  # samples per second
-RANGE = 60  # dB
-# x: float32 [N, time, frequency, 1] in [0, 1]; y: class ids [N]; speaker: names [N]; take: [N].
-Recordings = namedtuple("Recordings", ["x", "y", "speaker", "take"])
-
-
 def spectrogram(audio):
     """[samples] -> [64, 64, 1]."""
-    audio = tf.cast(audio, tf.float32)[:, tf.newaxis, tf.newaxis]
-    audio = tf.image.resize_with_crop_or_pad(audio, RATE, 1)[:, 0, 0]  # around the middle
+    audio = centered(audio, RATE)
     spectrum = tf.signal.stft(audio, frame_length=128, frame_step=RATE // 64, pad_end=True)
     magnitude = tf.abs(spectrum)[:, 1:]  # without 0 Hz
     share = magnitude / tf.reduce_max(magnitude)
@@ -78,36 +71,7 @@ def spectrogram(audio):
     return (1 + decibels / RANGE)[..., tf.newaxis]
 
 
-def tones():
-    """Data for `--smoke`: a digit is a frequency, a speaker an overtone, and a take some noise."""
-    rng = np.random.default_rng(0)
-    seconds = np.arange(RATE // 2) / RATE
-    audio, names = [], []
-    for digit, speaker, take in np.ndindex(10, 6, 7):
-        hertz = 300 * (digit + 1) * np.array([[1], [1.1 + speaker / 10]])
-        sound = np.sin(2 * np.pi * hertz * seconds).sum(0)
-        audio.append(sound + rng.normal(0, 0.1, len(seconds)))
-        names.append(f"{digit}_{speaker}_{take}.wav")
-    return tf.data.Dataset.from_tensor_slices({"audio": audio, "audio/filename": names})
-
-
-def load():
-    if args.smoke:
-        dataset = tones()
-    else:
-        import tensorflow_datasets as tfds
-
-        builder = tfds.builder("spoken_digit")
-        builder.download_and_prepare()
-        dataset = builder.as_dataset(split="train")  # the only split
-    dataset = dataset.map(lambda one: (spectrogram(one["audio"]), one["audio/filename"]))
-    x, names = next(dataset.batch(len(dataset)).as_numpy_iterator())
-    parts = [name.decode().removesuffix(".wav").split("_") for name in names]
-    digit, speaker, take = map(np.array, zip(*parts))
-    return Recordings(x, digit.astype(int), speaker, take.astype(int))
-
-
-data = load()
+data = load(spectrogram, args.smoke)
 
 # %% [markdown]
 # ## Two questions
@@ -117,16 +81,8 @@ data = load()
 # six speakers occur only in the test data. Which two depends on the seed, so three seeds test every
 # recording once.
 
-
 # %%
-def test_examples(split, seed):
-    """Returns bool [N], which is true for test examples."""
-    if split == "new takes":
-        return data.take < 5
-    pairs = np.unique(data.speaker).reshape(3, 2)
-    return np.isin(data.speaker, pairs[seed % 3])
-
-
+experiment.show_source(load, held_out)
 SPLITS = ["new speakers"] if args.smoke else ["new takes", "new speakers"]
 
 # %% [markdown]
@@ -237,7 +193,7 @@ for seed in SEEDS:
         for name, design in NETWORKS.items():
             for label, alpha in ALPHAS.items():
                 start = time.perf_counter()
-                error = train(design, test_examples(split, seed), alpha, seed)
+                error = train(design, held_out(data, split, seed), alpha, seed)
                 errors.setdefault((name, split, label), []).append(error["test"])
                 minutes = (time.perf_counter() - start) / 60
                 print(
