@@ -21,7 +21,9 @@ from keras_mixup import (
     schedule,
 )
 from keras_mixup._class_weights import class_weights
-from keras_mixup._engine.combine import WithClean, choose, in_model
+from keras_mixup._engine.choose import choose
+from keras_mixup._engine.clean import WithClean
+from keras_mixup._engine.in_model import in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.plans import ChoicePlan, InModelPlan, Plan
 from keras_mixup._in_model import MixedModel, MixPoint

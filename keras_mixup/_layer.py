@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._engine.combinations import Choice, Twin
+from keras_mixup._engine.choose import Choice
+from keras_mixup._engine.clean import _WithClean
 from keras_mixup._engine.methods import Method, Parts
 from keras_mixup._engine.mix import Mix, mix_of
 from keras_mixup._engine.tensors import as_tensors
@@ -143,7 +144,7 @@ def _unmixed(method: Method) -> Method:
     if isinstance(method, Choice):
         methods = tuple(_unmixed(member) for member in method.methods)
         return dataclasses.replace(method, methods=methods)
-    assert isinstance(method, Twin)
+    assert isinstance(method, _WithClean)
     return _unmixed(method.method)
 
 

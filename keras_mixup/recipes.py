@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keras_mixup._engine.combine import WithClean, in_model
+from keras_mixup._engine.clean import WithClean
+from keras_mixup._engine.in_model import in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.recipe import lam_of, recipe
 from keras_mixup._types import AnyLabel, AnyPairing, NumClasses

@@ -11,21 +11,19 @@ from keras_mixup import (
     mixup,
     resizemix,
 )
+from keras_mixup._engine.convert import OneHot
 from keras_mixup._engine.fields import (
     BoundingBoxes,
     Input,
     Labels,
-    OneHot,
     Places,
     Weights,
-    aligned,
-    aligned_shape,
-    assert_allowed,
     canonical,
-    id_ranges,
     image_size,
     restored,
 )
+from keras_mixup._engine.ids import assert_allowed, id_ranges
+from keras_mixup._engine.weights import aligned, aligned_shape
 
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
 IDS = np.array([0, 1, 2, 0, 1, 2, 1])
@@ -187,8 +185,6 @@ def test_values_per_pixel_are_blended_with_the_image(recipe):
 
 def test_masks_out_of_range_or_of_another_size():
     x, mask = mask_data((5, 7))
-    with pytest.raises(ValueError, match="masks as large as the images"):
-        SLICES((x, mask[:, :4])).batch(3).apply(cutmix(num_classes=4))
     with pytest.raises(ValueError, match="need `num_classes`"):
         SLICES((x, mask)).batch(3).apply(cutmix())
     dataset = SLICES((x, mask + 1)).batch(3).apply(cutmix(num_classes=4))
@@ -294,13 +290,13 @@ def test_the_canonical_form_and_back(name):
     """Nothing is mixed, so that every leaf comes back, bit for bit, with places in one form."""
     field, value = FIELDS[name]
     weight = tf.constant(floats(4, 6, 5)) if field.weight else None
-    soft = field.soft(tf.constant(value), weight, (6, 5))
+    soft = field.soft(tf.constant(value), weight, [])
     if isinstance(field, Labels):
         soft = soft.value
     for tensor in soft if isinstance(field, Places) else [soft]:
         assert tensor.shape.rank == 4 or field.slot not in ("inputs", "places")
     assert len(soft) == 3 or not field.weight
-    np.testing.assert_array_equal(field.restore(soft, value, (6, 5)), value)
+    np.testing.assert_array_equal(field.restore(soft, value, []), value)
 
 
 def test_places_are_the_weighted_mean_and_their_own_value_where_one_counts():

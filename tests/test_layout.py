@@ -16,11 +16,7 @@ from helpers import (
     zeros,
 )
 
-from keras_mixup import (
-    cutmix,
-    mixup,
-    pairing,
-)
+from keras_mixup import Plan, cutmix, mixup, pairing
 from keras_mixup._engine.layout import layout_of
 
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
@@ -39,8 +35,8 @@ BAD_ELEMENTS = {
     "ragged x": ((RAGGED, LABELS), {"num_classes": 3}, "dense"),
     "sparse x": ((SPARSE, LABELS), {"num_classes": 3}, "dense"),
     "ragged y": ((IMAGES, RAGGED), {}, "dense"),
-    "integer x": ((spec(4, 5, dtype="int64"), LABELS), {"num_classes": 3}, "float and uint8"),
-    "string x": ((spec(4, dtype="string"), LABELS), {"num_classes": 3}, "float and uint8"),
+    "integer x": ((spec(4, 5, dtype="int64"), LABELS), {"num_classes": 3}, "Only inputs of floats"),
+    "string x": ((spec(4, dtype="string"), LABELS), {"num_classes": 3}, "Only inputs of floats"),
     "string leaf": (
         ({"image": IMAGES, "file": spec(4, dtype="string")}, LABELS),
         {"num_classes": 3},
@@ -58,18 +54,18 @@ BAD_ELEMENTS = {
         "no input to mix",
     ),
     "another width": ((IMAGES, spec(4, 10)), {"num_classes": 3}, "3"),
-    "num_classes for numbers": ((IMAGES, spec(4)), {"num_classes": 3}, "last axis"),
+    "num_classes for numbers": ((IMAGES, spec(4)), {"num_classes": 3}, "axis of their classes"),
     "integer one-hot": ((IMAGES, spec(4, 3, dtype="int32")), {"num_classes": 3}, "one-hot"),
     "integer one-hot of steps": (
-        (IMAGES, spec(4, 7, 3, dtype="int32")),
+        (spec(4, 7, 5), spec(4, 7, 3, dtype="int32")),
         {"num_classes": 3},
-        r"\[B\], \[B, 1\] or \[B, T\]",
+        "one-hot",
     ),
     "two inputs or a pair": (((IMAGES, IMAGES), (IMAGES, IMAGES)), {}, "or a single element"),
     "pairs of two sizes": (
         ((IMAGES, spec(4, 3)), (spec(4, 8, 8, 3), spec(4, 3))),
         {},
-        "differ in size",
+        "could be a pair",
     ),
     "no pairs": (
         (IMAGES, LABELS),
@@ -231,13 +227,43 @@ def test_boxes_are_static_if_their_number_is_known():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "expected"), [((4, 4), 4), ((None, 4), 4), ((None, None), None), ((0, 0), None)]
+    ("sizes", "expected"), [((4, 4), 4), ((None, 4), None), ((None, None), None), ((0, 0), None)]
 )
-def test_the_batch_size_that_some_tensor_has(sizes, expected):
+def test_the_batch_size_is_known_if_that_of_every_tensor_is(sizes, expected):
     first, second = sizes
     assert layout(spec(first, 3), spec(second, 2)).batch_size == expected
     half = spec(first, 3), spec(first, 2)
     assert layout(half, (spec(second, 3), spec(second, 2))).batch_size == expected
+
+
+ONE, FIVE = spec(1, 3), spec(None, 3)
+ONE_ROW = {
+    "labels of images that are not batched": ((spec(None, None, 3), spec(1)), {}),
+    "weights": ((FIVE, FIVE, spec(1)), {}),
+    "a kept entry": (({"x": FIVE, "id": ONE}, FIVE), {"keep": ("id",)}),
+    "half of a pair": (((FIVE, FIVE), (ONE, ONE)), {"pairing": pairing.Zipped()}),
+}
+
+
+@pytest.mark.parametrize("use", ["apply", "map", "indexed", "apply_plan", "draw_plan"])
+@pytest.mark.parametrize("name", ONE_ROW)
+def test_one_tensor_of_known_size_does_not_speak_for_the_others(name, use):
+    """A constant of one row made a batch of one, which is not mixed, of any batch."""
+    signature, options = ONE_ROW[name]
+    element = tf.nest.map_structure(lambda t: floats(*[n or 5 for n in t.shape]), signature)
+    mix = mixup(1.0, seed=0, **options)
+    dataset = unknown(signature, element)
+    ways = {
+        "apply": lambda: dataset.apply(mix),
+        "map": lambda: dataset.map(mix),
+        "indexed": lambda: dataset.apply(mix.indexed()),
+        "apply_plan": lambda: dataset.map(
+            lambda *e: mix.apply_plan(e, Plan(tf.zeros([1], tf.int32), tf.ones([1])))
+        ),
+        "draw_plan": lambda: dataset.map(lambda *e: mix.draw_plan(e, (1, 2)).lam),
+    }
+    with pytest.raises(INVALID, match="one leading batch axis"):
+        head(ways[use]())
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keras_mixup import _arguments
 from keras_mixup._boxes import FORMATS
 from keras_mixup._config import Configurable, argument
-from keras_mixup._engine.leaf import Leaf
+from keras_mixup._engine.element import Leaf
 from keras_mixup._nest import inside, named, walk
 from keras_mixup._types import NumClasses
 
@@ -24,22 +24,12 @@ def _num_classes(name: str, value: Any) -> Any:
         return {key: _num_classes(name, part) for key, part in value.items()}
     if isinstance(value, (tuple, list)):
         return tuple(_num_classes(name, part) for part in value)
-    number = _arguments.integer(name, value, low=1)
-    if number >= 2**31:
-        rule = f"`{name}` must fit in 32 bits."
-        _arguments.fail(
-            ValueError, rule, "Check the number; no soft label is that wide.", **{name: number}
-        )
-    return number
+    return _arguments.integer(name, value, low=1)
 
 
-def _data_format(name: str, value: Any) -> str | None:
-    allowed = ("channels_last", "channels_first")
-    return None if value is None else _arguments.one_of(name, value, allowed)
-
-
-def _box_format(name: str, value: Any) -> str | None:
-    return None if value is None else _arguments.one_of(name, value, _BOX_FORMATS)
+def _optional(*allowed: str) -> Callable[[str, Any], str | None]:
+    """A check that a value is None or one of the allowed names."""
+    return lambda name, value: value if value is None else _arguments.one_of(name, value, allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +38,8 @@ class Data(Configurable):
 
     num_classes: NumClasses = argument(_num_classes, None)
     keep: Sequence[str] = argument(_arguments.names, ())
-    data_format: str | None = argument(_data_format, None)
-    bounding_box_format: str | None = argument(_box_format, None)
+    data_format: str | None = argument(_optional("channels_last", "channels_first"), None)
+    bounding_box_format: str | None = argument(_optional(*_BOX_FORMATS), None)
 
     def describe(self, leaves: Sequence[Leaf]) -> list[Leaf]:
         """The leaves of `(x, y[, w])`, with all that is said of them.

@@ -8,18 +8,18 @@ blend returned. Bounding boxes are united or cut.
 from __future__ import annotations
 
 import abc
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._boxes import Boxes, from_corners, to_corners
+from keras_mixup._engine.convert import OneHot, as_floats
+from keras_mixup._engine.weights import aligned
 from keras_mixup._nest import like
 from keras_mixup._types import ImageSize
-from keras_mixup.blend import Grid
 
 
 class Target(NamedTuple):
@@ -53,66 +53,26 @@ class Batch(NamedTuple):
     boxes: list[Any]
 
 
-class IdRange(NamedTuple):
-    """The smallest and the largest class id of a leaf, and whether all ids are allowed."""
-
-    allowed: tf.Tensor
-    low: tf.Tensor
-    high: tf.Tensor
-
-
-@dataclass(frozen=True)
-class AsFloats:
-    """Numbers, whose mixture is not an integer, as floats; floats keep their dtype."""
-
-    def __call__(self, leaf: tf.Tensor) -> tf.Tensor:
-        return leaf if leaf.dtype.is_floating else tf.cast(leaf, tf.float32)
-
-
-@dataclass(frozen=True)
-class OneHot:
-    """Class ids as one-hot float32 labels.
-
-    Attributes:
-        num_classes: the number of classes.
-        axis: axis of the classes in the result, counted from the end.
-        squeezed: an axis of size 1 that the ids have too many, counted from the end, or None.
-    """
-
-    num_classes: int
-    axis: int = -1
-    squeezed: int | None = None
-
-    def __call__(self, leaf: tf.Tensor) -> tf.Tensor:
-        ids = leaf if self.squeezed is None else tf.squeeze(leaf, self.squeezed)
-        # int32, because a compiled loop takes twice as long to compare 64-bit ids.
-        ids, axis = tf.cast(ids, tf.int32), ids.shape.rank + 1 + self.axis
-        return tf.one_hot(ids, self.num_classes, dtype=tf.float32, axis=axis)
-
-
-Convert: TypeAlias = AsFloats | OneHot
-
-
 class Field(abc.ABC):
     """One leaf of an element.
 
     Attributes:
         slot: the list of the `Batch` that the leaf goes into.
-        convert: for labels and weights, what makes numbers of them.
+        convert: for class ids, what makes labels of them.
         weight: for labels, the path of their sample weights, or None.
         path: for sample weights, their own path; otherwise None.
     """
 
     slot: ClassVar[str]
-    convert: Convert = AsFloats()
+    convert: OneHot | None = None
     weight: str | None = None
     path: str | None = None
 
     @abc.abstractmethod
-    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> Any:
-        """The canonical form of a leaf, given its sample weights and the size of the images."""
+    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, inputs: Sequence[tf.Tensor]) -> Any:
+        """The canonical form of a leaf, given its sample weights and the canonical inputs."""
 
-    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> Any:
+    def restore(self, value: Any, leaf: tf.Tensor, inputs: Sequence[tf.Tensor]) -> Any:
         """Convert the mixed canonical form back to the form of the leaf."""
         return value
 
@@ -124,10 +84,12 @@ class Input(Field):
     expand: bool = False
     slot: ClassVar[str] = "inputs"
 
-    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> tf.Tensor:
+    def soft(
+        self, leaf: tf.Tensor, weight: tf.Tensor | None, inputs: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
         return _expanded(leaf, self.expand)
 
-    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> tf.Tensor:
+    def restore(self, value: Any, leaf: tf.Tensor, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         return _squeezed(value, self.expand)
 
 
@@ -139,7 +101,7 @@ class Places(Field):
     products w y as it mixes y: the label is B(w y) / B(w), or B(y) where B(w) is 0.
     """
 
-    convert: Convert = AsFloats()
+    convert: OneHot | None = None
     axis: int = -1
     expand: bool = False
     weight: str | None = None
@@ -147,9 +109,9 @@ class Places(Field):
     slot: ClassVar[str] = "places"
 
     def soft(
-        self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize
+        self, leaf: tf.Tensor, weight: tf.Tensor | None, inputs: Sequence[tf.Tensor]
     ) -> tuple[tf.Tensor, ...]:
-        value = self.convert(leaf)
+        value = (self.convert or as_floats)(leaf)
         if weight is None:
             return (_expanded(value, self.expand),)
         dtype = tf.float64 if value.dtype == tf.float64 else tf.float32
@@ -158,7 +120,7 @@ class Places(Field):
         product = tf.where(weight == 0, tf.zeros([], dtype), weight * tf.cast(value, dtype))
         return tuple(_expanded(part, self.expand) for part in (value, product, weight))
 
-    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> tf.Tensor:
+    def restore(self, value: Any, leaf: tf.Tensor, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         plain, *weighted = (_squeezed(part, self.expand) for part in value)
         if not weighted:
             return plain
@@ -174,25 +136,22 @@ class Labels(Field):
     """A label that is mixed with the share of the input: ids or numbers per example or step.
 
     Attributes:
-        grid: the grid of an input that is cut, whose places the label must not hold in disguise, if
-            only a batch can tell; otherwise None.
-        declared: whether `num_classes` says that the last axis holds classes.
         bounded: whether the mixed label is checked to lie in [0, 1].
     """
 
-    convert: Convert = AsFloats()
+    convert: OneHot | None = None
     axis: int = -1
     weight: str | None = None
-    grid: Grid | None = None
-    declared: bool = False
     bounded: bool = False
     slot: ClassVar[str] = "numbers"
 
-    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> Target:
-        value = self.convert(leaf)
+    def soft(
+        self, leaf: tf.Tensor, weight: tf.Tensor | None, inputs: Sequence[tf.Tensor]
+    ) -> Target:
+        value = (self.convert or as_floats)(leaf)
         return Target(value) if weight is None else Target(value, aligned(weight, value, self.axis))
 
-    def restore(self, value: Any, leaf: tf.Tensor, size: ImageSize) -> tf.Tensor:
+    def restore(self, value: Any, leaf: tf.Tensor, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         if not self.bounded:
             return value
         return _arguments.require(
@@ -211,12 +170,12 @@ class Weights(Field):
     """Sample weights that are mixed with the share of the input."""
 
     path: str = ""
-    grid: Grid | None = None
-    declared: ClassVar[bool] = False
     slot: ClassVar[str] = "weights"
 
-    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> tf.Tensor:
-        return self.convert(leaf)
+    def soft(
+        self, leaf: tf.Tensor, weight: tf.Tensor | None, inputs: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        return as_floats(leaf)
 
 
 @dataclass(frozen=True)
@@ -227,21 +186,25 @@ class BoundingBoxes(Field):
     weight: str | None = None
     slot: ClassVar[str] = "boxes"
 
-    def soft(self, leaf: tf.Tensor, weight: tf.Tensor | None, size: ImageSize) -> Target:
+    def soft(
+        self, leaf: tf.Tensor, weight: tf.Tensor | None, inputs: Sequence[tf.Tensor]
+    ) -> Target:
         corners, labels = leaf["boxes"], leaf[boxes_labels(leaf)]
         corners = _same_count(corners, list(leaf.values()))
         if self.box_format is not None:
-            corners = to_corners(corners, self.box_format, *size)
+            corners = to_corners(corners, self.box_format, *image_size(inputs))
         real = labels != -1 if labels.shape.rank == 2 else tf.reduce_any(labels > 0, axis=-1)
-        weights = AsFloats()(leaf.get("weights", real))
+        weights = as_floats(leaf.get("weights", real))
         weights = tf.where(real, weights, tf.zeros([], weights.dtype))
         boxes = Boxes(corners, labels, weights)
         return Target(boxes) if weight is None else Target(boxes, aligned(weight, weights, -1))
 
-    def restore(self, value: Boxes, leaf: Mapping[str, tf.Tensor], size: ImageSize) -> Any:
+    def restore(
+        self, value: Boxes, leaf: Mapping[str, tf.Tensor], inputs: Sequence[tf.Tensor]
+    ) -> Any:
         corners = value.corners
         if self.box_format is not None:
-            corners = from_corners(corners, self.box_format, *size)
+            corners = from_corners(corners, self.box_format, *image_size(inputs))
             # The remaining part of a box need not have integer edges or an integer center.
             dtype = leaf["boxes"].dtype
             corners = tf.cast(corners, dtype) if dtype.is_floating else corners
@@ -252,57 +215,6 @@ class BoundingBoxes(Field):
 def boxes_labels(leaf: Mapping[str, Any]) -> str:
     """The key of the labels in a dictionary of boxes."""
     return "labels" if "labels" in leaf else "classes"
-
-
-def aligned(weight: tf.Tensor, value: tf.Tensor, axis: int) -> tf.Tensor:
-    """Sample weights as floats, in a shape that broadcasts against a label with classes on `axis`.
-
-    An `InvalidArgumentError` at run time says that sizes which were unknown do not fit.
-    """
-    shape = aligned_shape(weight.shape, value.shape, axis)
-    assert shape is not None, "checked by the rules"
-    weight = AsFloats()(weight)
-    for _ in range(weight.shape.rank - sum(size != "new" for size in shape)):
-        weight = tf.squeeze(weight, -1)
-    for k, size in enumerate(shape):
-        weight = tf.expand_dims(weight, k) if size == "new" else weight
-    if weight.shape[1:].is_fully_defined() and value.shape[1:].is_fully_defined():
-        return weight
-    sizes = tf.shape(weight)[1:]
-    return _arguments.require(
-        tf.reduce_all((sizes == 1) | (sizes == tf.shape(value)[1:])),
-        f"{WEIGHTS_RULE} {WEIGHTS_TODO} Received: shapes ",
-        tf.shape(weight),
-        tf.shape(value),
-        value=weight,
-    )
-
-
-WEIGHTS_RULE = (
-    "Sample weights must have the first axes of their label: [B] or [B, 1] for one weight per "
-    "example, or one per step or place."
-)
-WEIGHTS_TODO = "Average or repeat them; for several outputs, pass weights in the structure of y."
-
-
-def aligned_shape(weight: tf.TensorShape, value: tf.TensorShape, axis: int) -> list[Any] | None:
-    """The sizes of weights that are aligned with a label, "new" for an added axis.
-
-    None if the weights fit neither the first axes of the label nor all but `axis`.
-    """
-    sizes: list[Any] = list(weight)
-    while len(sizes) > value.rank and sizes[-1] == 1:
-        sizes.pop()
-    missing = value.rank - len(sizes)
-    place = value.rank + axis
-    # In a label with channels first, the weights of places lack the axis of the classes.
-    inserted = [[*sizes[:place], "new", *sizes[place:]]] if missing == 1 else []
-    for candidate in (*inserted, [*sizes, *["new"] * missing]):
-        pairs = zip(candidate[1:], value[1:])
-        fits = all(one in ("new", 1, None) or other in (None, one) for one, other in pairs)
-        if fits and missing >= 0:
-            return candidate
-    return None
 
 
 def _expanded(value: tf.Tensor, expand: bool) -> tf.Tensor:
@@ -327,85 +239,29 @@ def _same_count(corners: tf.Tensor, parts: Sequence[tf.Tensor]) -> tf.Tensor:
     )
 
 
-NO_IMAGES: ImageSize = (0, 0)
-
-
 def image_size(inputs: Sequence[tf.Tensor]) -> ImageSize:
     """The height and width of images in canonical form, for cutting boxes; 0 without images."""
     image = max(inputs, key=lambda leaf: leaf.shape.rank, default=None)
     if image is None or image.shape.rank < 4:
-        return NO_IMAGES
+        return 0, 0
     height, width = (image.shape[axis] or tf.shape(image)[axis] for axis in (-3, -2))
     return height, width
 
 
 def canonical(leaves: Sequence[Any], fields: Sequence[Field]) -> Batch:
     """The canonical form of some leaves, inputs first."""
-    weights: dict[str | None, Any] = {
-        field.path: leaf for leaf, field in zip(leaves, fields) if field.path is not None
-    }
-    batch, size = Batch([], [], [], [], []), NO_IMAGES
+    weights = {field.path: leaf for leaf, field in zip(leaves, fields) if field.path is not None}
+    slots: dict[str, list[Any]] = {slot: [] for slot in Batch._fields}
     for leaf, field in zip(leaves, fields):
-        if field.slot == "boxes" and size is NO_IMAGES:
-            size = image_size(batch.inputs)
-        getattr(batch, field.slot).append(field.soft(leaf, weights.get(field.weight), size))
-    return batch
+        weight = None if field.weight is None else weights[field.weight]
+        slots[field.slot].append(field.soft(leaf, weight, slots["inputs"]))
+    return Batch(**slots)
 
 
 def restored(batch: Batch, leaves: Sequence[Any], fields: Sequence[Field]) -> list[Any]:
     """Convert the mixed batch back to the form of the leaves."""
     values = {slot: iter(getattr(batch, slot)) for slot in Batch._fields}
-    size = image_size(batch.inputs)
     return [
-        field.restore(next(values[field.slot]), leaf, size) for leaf, field in zip(leaves, fields)
+        field.restore(next(values[field.slot]), leaf, batch.inputs)
+        for leaf, field in zip(leaves, fields)
     ]
-
-
-def id_ranges(halves: Sequence[Sequence[Any]], fields: Sequence[Field]) -> list[IdRange]:
-    """The ranges of all leaves of class ids, of an element or of both elements of a pair.
-
-    They are computed together with the mixture, where they cost next to nothing, and asserted
-    outside of it, because XLA drops assertions.
-    """
-    return [
-        _id_range(leaf, field.convert.num_classes)
-        for half in halves
-        for leaf, field in zip(half, fields)
-        if isinstance(field.convert, OneHot)
-    ]
-
-
-def _id_range(leaf: tf.Tensor, num_classes: int) -> IdRange:
-    # In the leaf's own dtype, because as int64, a uint64 >= 2^63 is negative. The minimum of an
-    # empty batch is the largest number of the dtype, and its maximum is the smallest.
-    low, high = tf.reduce_min(leaf), tf.reduce_max(leaf)
-    largest = tf.constant(min(num_classes - 1, leaf.dtype.max), leaf.dtype)
-    return IdRange((low >= 0) & (high <= largest), low, high)
-
-
-def assert_allowed(ranges: Sequence[IdRange], fields: Sequence[Field]) -> None:
-    """Raise an `InvalidArgumentError` at run time if ids are out of range."""
-    classes = [f.convert.num_classes for f in fields if isinstance(f.convert, OneHot)]
-    for ids, num_classes in zip(ranges, itertools.cycle(classes)):
-        _arguments.require(
-            ids.allowed,
-            f"Class ids must lie in [0, {num_classes}). "
-            "Correct the labels, or pass a larger num_classes. Received: y from ",
-            ids.low,
-            " to ",
-            ids.high,
-        )
-
-
-def nan_where_not_allowed(
-    leaves: Sequence[Any], ranges: Sequence[IdRange], fields: Sequence[Field]
-) -> list[Any]:
-    """Replace labels of ids that are out of range by NaN.
-
-    In a step that a user compiles, nothing is asserted, and a one-hot row of zeros would be silent.
-    """
-    places = [k for k, field in enumerate(fields) if isinstance(field.convert, OneHot)]
-    checked = list(leaves)
-    for place, ids in zip(itertools.cycle(places), ranges):
-        checked[place] = tf.where(ids.allowed, checked[place], float("nan"))
-    return checked

@@ -9,18 +9,18 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._engine.context import Context, check_dense
 from keras_mixup._engine.data import Data
+from keras_mixup._engine.element import Leaf, halves_of, tensors
 from keras_mixup._engine.fields import BoundingBoxes, Field
-from keras_mixup._engine.leaf import Leaf, flatten, tensors
 from keras_mixup._engine.methods import NO_PAIRS, Method
-from keras_mixup._engine.pair import is_pair
-from keras_mixup._engine.rules import field_of
-from keras_mixup._nest import fill, is_boxes, is_none, walk
+from keras_mixup._engine.rules import Context, input_field, label_field, weight_field
+from keras_mixup._engine.sizes import Sizes, check_sizes, require_sizes, sizes_of
+from keras_mixup._nest import fill, inside, is_boxes, walk
 from keras_mixup._types import Element
 from keras_mixup.blend import Grid, Images
 
-_ELEMENT = "A dataset element must be a batched (x, y) or (x, y, sample_weight)."
+_ONE_BATCH = "All tensors of an element must share one leading batch axis."
+_BATCH_ONCE = "Batch the whole element at once, with ds.batch(n), before the mix."
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,18 @@ class Layout:
         paired: whether the element is a pair of structures, `(first, second)`.
         fields: the field of each leaf of x, y and the sample weights; None for a leaf that is not
             mixed.
-        batch_size: the static batch size, or None.
+        batch_size: the batch size, if that of every tensor is known; otherwise None.
         static: whether the shapes of all mixed leaves are known, except for the batch size.
+        sizes: what the sizes of the mixed leaves must be; empty if they were compared.
+        grid: the grid of the inputs.
     """
 
     paired: bool
     fields: tuple[Field | None, ...]
     batch_size: int | None
     static: bool
+    sizes: tuple[Sizes, ...]
+    grid: Grid
 
     @property
     def mixed(self) -> tuple[Field, ...]:
@@ -57,23 +61,27 @@ class Layout:
         return [leaf for (_, leaf), field in leaves if field is not None]
 
     def checked(self, element: Element) -> Element:
-        """Return `element`, with an `InvalidArgumentError` at run time if its batch sizes differ.
+        """Return `element`, with an `InvalidArgumentError` at run time if its sizes do not agree.
 
-        The first tensor waits for the check. All draws depend on its size, so that nothing fails
-        before with a less helpful message.
+        The tensors wait for the check, so that nothing fails before with a less helpful message.
         """
-        if self.batch_size is not None:
-            return element  # compared when the dataset was built
-        first, *others = tf.nest.flatten(element)
-        sizes = tf.stack([tf.shape(t)[0] for t in (first, *others) if t is not None])
-        first = _arguments.require(
-            tf.reduce_all(sizes == sizes[0]),
-            "All tensors of an element must share one leading batch axis. "
-            "Batch the whole element at once, with ds.batch(n). Received: batch sizes ",
-            sizes,
-            value=first,
-        )
-        return tf.nest.pack_sequence_as(element, [first, *others])
+        if self.batch_size is None:
+            first, *others = tf.nest.flatten(element)
+            sizes = tf.stack([tf.shape(t)[0] for t in (first, *others) if t is not None])
+            # All draws depend on the size of the first tensor.
+            first = _arguments.require(
+                tf.reduce_all(sizes == sizes[0]),
+                f"{_ONE_BATCH} {_BATCH_ONCE} Received: batch sizes ",
+                sizes,
+                value=first,
+            )
+            element = tf.nest.pack_sequence_as(element, [first, *others])
+        if not self.sizes:
+            return element
+        halves = [half for half in self.halves(element) if half is not None]
+        present = [t for t in tf.nest.flatten(element) if t is not None]
+        waiting = iter(require_sizes(halves, self.sizes, self.grid, present))
+        return tf.nest.map_structure(lambda t: None if t is None else next(waiting), element)
 
     def rebuild(self, element: Element, mixed: Sequence[Any], rows: int) -> Element:
         """Return the structure of the element, or of the first half of a pair, with mixed leaves.
@@ -102,61 +110,34 @@ def layout_of(element: Element, method: Method, data: Data) -> Layout:
         ValueError, TypeError: if the element cannot be mixed; see the messages.
     """
     pairings = [parts.pairing for parts in method.blended if parts.pairing is not None]
-    context = _context(method, data)
-    paired = is_pair(element, pairings, Images.of(data.data_format).data_format)
+    halves = halves_of(element, pairings)
+    paired = len(halves) == 2
     if paired and method.points:
         _arguments.fail(ValueError, NO_PAIRS, "Use ds.batch(n) alone.", element=element)
-    halves = [_leaves(half) for half in (element if paired else (element,))]
-    batch_size = _common_batch_size([spec for half in halves for spec in tensors(half)], element)
+    specs = [spec for half in halves for spec in tensors(half)]
+    sizes = {spec.shape[0] for spec in specs}
+    if len(sizes - {None}) > 1:
+        _arguments.fail(ValueError, _ONE_BATCH, _BATCH_ONCE, element=element)
     leaves = data.describe(halves[0])
-    inputs = [leaf for leaf in leaves if leaf.part == "x"]
-    fields = [field_of(leaf, context) for leaf in inputs]
-    shapes = tuple(leaf.spec.shape for leaf in inputs if not leaf.kept and not is_boxes(leaf.spec))
-    _check_one_size(shapes, context)
-    context = context._replace(inputs=shapes)
-    fields += [field_of(leaf, context) for leaf in leaves if leaf.part != "x"]
+    context = _context(leaves, method, data)
+    fields = _fields(leaves, context)
     _check_targets(leaves, fields, context)
-    mixed = [leaf for half in halves for leaf, field in zip(half, fields) if field is not None]
+    mixed = [(leaf, field) for leaf, field in zip(leaves, fields) if field is not None]
+    required = [sizes_of(leaf, field, context) for leaf, field in mixed]
+    known = check_sizes([leaf for leaf, _ in mixed], required, context.grid)
+    both = [leaf for half in halves for leaf, field in zip(half, fields) if field is not None]
+    static = all(spec.shape[1:].is_fully_defined() for spec in tensors(both))
     return Layout(
         paired=paired,
         fields=tuple(fields),
-        batch_size=batch_size,
-        static=all(spec.shape[1:].is_fully_defined() for spec in tensors(mixed)),
+        batch_size=None if None in sizes else sizes.pop() or None,
+        static=static,
+        sizes=() if known and (static or not paired) else tuple(required),
+        grid=context.grid,
     )
 
 
-def _leaves(single: Any) -> list[Leaf]:
-    """The leaves of an element, or of half a pair, which are batches of tensors."""
-    if not isinstance(single, tuple) or len(single) not in (2, 3):
-        alone = single[0] if isinstance(single, tuple) and len(single) == 1 else single
-        todo = "Without y, there are no labels to mix. Map elements to (x, y) first."
-        if isinstance(alone, dict):
-            todo = "Convert dictionaries first: ds.map(lambda e: (e['image'], e['label']))."
-        if isinstance(alone, (tuple, list)) and len(alone) in (2, 3):
-            todo = "Pass the parts one by one: mix(x, y), or mix(*element)."
-        _arguments.fail(ValueError, _ELEMENT, todo, element=alone)
-    leaves = flatten(single)
-    for part, structure in zip("xy", single):
-        if is_none(structure) or not any(leaf.part == part for leaf in leaves):
-            _arguments.fail(ValueError, _ELEMENT, f"Every element needs {part}.", element=single)
-    for leaf in leaves:
-        check_dense(leaf)
-    return leaves
-
-
-def _common_batch_size(specs: Sequence[Any], element: Any) -> int | None:
-    sizes = {spec.shape[0] for spec in specs} - {None}
-    if len(sizes) > 1:
-        _arguments.fail(
-            ValueError,
-            "All tensors of an element must share one leading batch axis.",
-            "Call ds.batch(n) once, on the whole element, before the mix.",
-            element=element,
-        )
-    return (sizes.pop() or None) if sizes else None
-
-
-def _context(method: Method, data: Data) -> Context:
+def _context(leaves: Sequence[Leaf], method: Method, data: Data) -> Context:
     blends = [parts.blend for parts in method.blended]
     kinds: set[type[Grid]] = {blend.grid for blend in blends if blend.grid is not None}
     if len(kinds) > 1:
@@ -167,33 +148,42 @@ def _context(method: Method, data: Data) -> Context:
             "Choose only methods for one kind of input.",
             grids=sorted(kind.__name__ for kind in kinds),
         )
-    # Where nothing is copied, inputs may be images: their masks are recognized by their shapes.
-    grid = (kinds.pop() if kinds else Images).of(data.data_format)
-    cut = any(blend.grid is not None for blend in blends)
-    labels = [parts.label for parts in method.blended]
-    return Context(data, blends, labels, method.points, grid, cut)
+    return Context(
+        data=data,
+        blends=blends,
+        labels=[parts.label for parts in method.blended],
+        points=method.points,
+        grid=(kinds.pop() if kinds else Images).of(data.data_format),
+        cut=any(blend.grid is not None for blend in blends),
+        inputs=tuple(
+            leaf.shape
+            for leaf in leaves
+            if leaf.part == "x" and not leaf.kept and not is_boxes(leaf.spec)
+        ),
+    )
 
 
-def _check_one_size(shapes: Sequence[tf.TensorShape], context: Context) -> None:
-    """Raise an error unless inputs that share places have the same size."""
-    if not context.cut:
-        return
-    sizes = [tf.TensorShape(context.grid.size(shape)) for shape in shapes]
-    if not all(size.is_compatible_with(sizes[0]) for size in sizes):
-        _arguments.fail(
-            ValueError,
-            f"Inputs that are mixed at the same places must have the same {context.grid.sizes}.",
-            f"Resize them to the same size, or use mixup. {_arguments.WHEN_TO_KEEP}",
-            shapes=list(shapes),
-        )
+def _fields(leaves: Sequence[Leaf], context: Context) -> list[Field | None]:
+    """The field of each leaf, in order; those of sample weights follow from their labels."""
+    fields: list[Field | None] = []
+    labels: dict[str, Field | None] = {}
+    for leaf in leaves:
+        if leaf.part == "x":
+            fields.append(input_field(leaf, context))
+        elif leaf.part == "y":
+            labels[leaf.path] = label_field(leaf, context)
+            fields.append(labels[leaf.path])
+        else:
+            theirs = [field for path, field in labels.items() if inside(path, leaf.path)]
+            fields.append(weight_field(leaf, theirs, context))
+    return fields
 
 
 def _check_targets(
     leaves: Sequence[Leaf], fields: Sequence[Field | None], context: Context
 ) -> None:
     """The checks of labels that concern all of them."""
-    targets = [(leaf, field) for leaf, field in zip(leaves, fields) if field is not None]
-    labels = [leaf.name for leaf, _ in targets if leaf.part == "y"]
+    labels = [leaf.name for leaf, field in zip(leaves, fields) if field and leaf.part == "y"]
     for label in context.labels:
         if label.one_output and len(labels) != 1:
             _arguments.fail(
@@ -205,7 +195,7 @@ def _check_targets(
                 y=labels,
             )
     box_format = context.data.bounding_box_format
-    if box_format is not None and not any(isinstance(field, BoundingBoxes) for _, field in targets):
+    if box_format is not None and not any(isinstance(field, BoundingBoxes) for field in fields):
         _arguments.fail(
             ValueError,
             "`bounding_box_format` is given, but y has no dictionary of bounding boxes: `boxes` "

@@ -1,14 +1,15 @@
 """Methods of mixing: pure values that draw a plan and mix two batches according to it.
 
-A method is made of parts (`Parts`) or of other methods; see `combinations`. It does not know what
-it is applied to; see `Mix`.
+A method is made of parts (`Parts`) or of other methods, as `choose` and `WithClean` make them. It
+does not know what it is applied to; see `Mix`.
 """
 
 from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -21,8 +22,8 @@ from keras_mixup._engine.fields import Batch, Target, image_size
 from keras_mixup._engine.plans import Drawing, Plan, checked
 from keras_mixup._interpolate import interpolate, like_rows
 from keras_mixup._random import random_bits, split
-from keras_mixup._types import Element, Seed
-from keras_mixup.blend import BITS, Blend, Identity, Linear, as_blend
+from keras_mixup._types import Element, Seed, Size
+from keras_mixup.blend import BITS, Blend, Linear, as_blend
 from keras_mixup.coefficient import Beta, Coefficient, Constant, as_coefficient
 from keras_mixup.label import Label, as_label
 from keras_mixup.pairing import Pairing, Rotation, as_pairing
@@ -37,16 +38,25 @@ class Method(Configurable, abc.ABC):
         return 1
 
     @property
-    @abc.abstractmethod
+    def members(self) -> tuple[Method, ...]:
+        """The methods that this one is made of; empty if it is made of parts."""
+        return ()
+
+    @property
     def blended(self) -> tuple[Parts, ...]:
         """The compositions of parts that this method is made of."""
+        return tuple(itertools.chain(*(method.blended for method in self.members)))
+
+    def call(self, mixes: Sequence[Any], seed: int | None) -> str:
+        """The call that makes a mix of this method from mixes of its members."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def draw(self, drawing: Drawing, seed: Seed) -> Any:
         """Everything random about one batch."""
 
     @abc.abstractmethod
-    def checked(self, plan: Any, size: int | None, paired: bool) -> Any:
+    def checked(self, plan: Any, size: Size, paired: bool) -> Any:
         """Convert a plan that may be made by hand to tensors; raise an error if it does not fit."""
 
     @abc.abstractmethod
@@ -115,7 +125,7 @@ class Parts(FourParts, Method):
         # An example that is its own partner, as in a batch of one, remains unmixed.
         return Plan(partner, tf.where(partner == tf.range(drawing.size), 1.0, lam), bits)
 
-    def checked(self, plan: Any, size: int | None, paired: bool) -> Plan:
+    def checked(self, plan: Any, size: Size, paired: bool) -> Plan:
         may_lack = {"partner": paired, "seed": not self.blend.draws}
         return checked(plan, Plan, size, optional=[name for name in may_lack if may_lack[name]])
 
@@ -156,7 +166,7 @@ NO_PAIRS = (
 )
 DEFAULT = Parts()
 # Leaves every example unmixed.
-UNMIXED = Parts(coefficient=Constant(1.0), blend=Identity())
+UNMIXED = Parts(coefficient=Constant(1.0))
 
 
 def _share_of_label(share: tf.Tensor, one: Target, other: Target) -> tf.Tensor:

@@ -14,10 +14,9 @@ import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._config import argument
-from keras_mixup._engine.combinations import Combination
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
-from keras_mixup._engine.fields import assert_allowed
+from keras_mixup._engine.ids import assert_allowed
 from keras_mixup._engine.layout import Layout, layout_of
 from keras_mixup._engine.methods import DEFAULT, UNMIXED, FourParts, Method, Parts
 from keras_mixup._engine.plans import Drawing
@@ -25,14 +24,7 @@ from keras_mixup._engine.program import compiled_program, program
 from keras_mixup._engine.tensors import as_tensors, fingerprint
 from keras_mixup._in_model import MixedModel
 from keras_mixup._random import batch_seed
-from keras_mixup._types import Element, Nest, Seed
-
-
-def _combination(name: str, value: Any) -> Combination | None:
-    if value is not None and not isinstance(value, Combination):
-        rule = f"`{name}` is what `choose`, `WithClean` and `in_model` make of mixes."
-        _arguments.fail(TypeError, rule, "Call one of them.", **{name: value})
-    return value
+from keras_mixup._types import Element, Nest, Seed, Size
 
 
 @final
@@ -73,7 +65,7 @@ class Mix(FourParts, Data):
         Mix(num_classes=10, coefficient=coefficient.Constant(lam=0.5))
     """
 
-    made_of: Combination | None = argument(_combination, None)
+    made_of: Method | None = None
     seed: int | None = argument(_arguments.seed, None)
 
     def __post_init__(self) -> None:
@@ -130,9 +122,7 @@ class Mix(FourParts, Data):
                 "Use ds.repeat().batch(n).apply(mix), and pass steps_per_epoch to fit.",
                 mix=self,
             )
-        element = as_tensors(element)
-        layout = layout_of(element, self.method, self)
-        element = layout.checked(element)
+        element, layout = self._prepared(element)
         if self.seed is None:
             # This follows a global seed. With one, a mapped function draws the same numbers in
             # every epoch, and the contents of the batch tell the epochs apart.
@@ -231,8 +221,7 @@ class Mix(FourParts, Data):
             A `Plan`, a `ChoicePlan` for a choice, or an `InModelPlan` for a mix inside a model. All
             of them can also be created by hand.
         """
-        element = as_tensors(element)
-        layout = layout_of(element, self.method, self)
+        element, layout = self._prepared(element)
         words = tf.convert_to_tensor(seed, tf.int32)
         if not words.shape.is_compatible_with([2]):
             _arguments.fail(
@@ -254,10 +243,15 @@ class Mix(FourParts, Data):
         Returns:
             `(x, y)` or `(x, y, sample_weight)`, with the same structure.
         """
+        element, layout = self._prepared(element)
+        plan = self.method.checked(plan, _size(element, layout), layout.paired)
+        return self._apply(element, plan, layout, compiled=False)
+
+    def _prepared(self, element: Element) -> tuple[Element, Layout]:
+        """An element that was passed directly, as tensors with checked sizes, and its layout."""
         element = as_tensors(element)
         layout = layout_of(element, self.method, self)
-        plan = self.method.checked(plan, layout.batch_size, layout.paired)
-        return self._apply(element, plan, layout, compiled=False)
+        return layout.checked(element), layout
 
     @property
     def _scheduled(self) -> bool:
@@ -311,8 +305,7 @@ class Mix(FourParts, Data):
 
     def _draw(self, element: Element, layout: Layout, seed: Seed, step: Any) -> Any:
         y = element[0][1] if layout.paired else element[1]
-        size = layout.batch_size or tf.shape(tf.nest.flatten(element)[0])[0]
-        return self.method.draw(Drawing(size, y, step, layout.paired), seed)
+        return self.method.draw(Drawing(_size(element, layout), y, step, layout.paired), seed)
 
     def _apply(
         self, element: Element, plan: Any, layout: Layout, *, compiled: bool = True
@@ -331,3 +324,20 @@ def mix_of(method: Method, data: Data, seed: int | None = None) -> Mix:
     said = {field.name: getattr(data, field.name) for field in dataclasses.fields(Data)}
     how = method.parts if isinstance(method, Parts) else {"made_of": method}
     return Mix(**how, **said, seed=seed)
+
+
+def as_mix(value: Any) -> Mix:
+    """`value` if it is a mix, of which others can be made."""
+    if not isinstance(value, Mix):
+        _arguments.fail(
+            TypeError,
+            "A mix can only be made of other mixes.",
+            "Pass what mixup(...), cutmix(...) or choose(...) returns.",
+            mix=value,
+        )
+    return value
+
+
+def _size(element: Element, layout: Layout) -> Size:
+    """The batch size of an element: an integer where it is known."""
+    return layout.batch_size or tf.shape(tf.nest.flatten(element)[0])[0]

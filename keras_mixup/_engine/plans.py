@@ -78,20 +78,20 @@ class Drawing(NamedTuple):
 def checked(
     plan: Any,
     kind: type[Any],
-    size: int | None,
+    size: Size,
     *,
     optional: Sequence[str] = (),
-    count: int | None = None,
+    count: int = 0,
 ) -> Any:
     """Convert `plan` to tensors; a plan made by hand may contain lists and arrays.
 
     Values out of range are an `InvalidArgumentError` at run time. Compiled code cannot raise one:
-    there, they become NaN in `lam`, and so in the labels.
+    there, `lam` becomes NaN, and so do the labels.
 
     Args:
         plan: the plan that was passed to `apply_plan`.
         kind: the type that the plan must have.
-        size: size of the batch, if it is known.
+        size: size of the batch.
         optional: names of the fields that may be `()`.
         count: the number of mixes, or of layers, of which `chosen` or `layer` is the index.
     """
@@ -102,38 +102,39 @@ def checked(
             "Pass what `draw_plan` returns for the same mix, or create a plan by hand.",
             plan=plan,
         )
-    tensors = {}
+    fields: dict[str, tf.Tensor] = {}
+    all_fit = tf.constant(True)
     for name, value in plan._asdict().items():
         if name == "plans" or (isinstance(value, tuple) and value == () and name in optional):
             continue
         tensor = tf.convert_to_tensor(value)
-        shape = [size, BITS] if name == "seed" else [size]
-        numeric = tensor.dtype.is_integer or (name == "lam" and tensor.dtype.is_floating)
+        shape = [size if isinstance(size, int) else None, *[BITS] * (name == "seed")]
+        is_lam = name == "lam"
+        numeric = tensor.dtype.is_integer or (is_lam and tensor.dtype.is_floating)
         if not numeric or not tensor.shape.is_compatible_with(shape):
-            dtype = "float32" if name == "lam" else "int32"
             _arguments.fail(
                 ValueError,
-                f"`{name}` of a plan must be numbers that fit {dtype} of shape {shape}.",
+                f"`{name}` of a plan must be numbers that fit {'float' if is_lam else 'int'}32 of "
+                f"shape {shape}.",
                 "Create the plan for this batch.",
                 **{name: value},
             )
-        tensors[name] = _in_range(name, tensor, count)
-    return plan._replace(**tensors)
-
-
-def _in_range(name: str, tensor: tf.Tensor, count: int | None) -> tf.Tensor:
-    """A field of a plan as int32 or float32, with a check of its values."""
-    if name == "seed":
-        return tf.cast(tensor, tf.int32)
-    if name == "lam":
-        tensor = tf.cast(tensor, tf.float32)
-        allowed, rule = (tensor >= 0) & (tensor <= 1), "lie in [0, 1]"
-    else:
-        size = tf.shape(tensor)[0] if name == "partner" else tf.constant(count)
-        allowed = (tensor >= 0) & (tensor < tf.cast(size, tensor.dtype))
-        rule = "be an index into the batch" if name == "partner" else f"lie in [0, {count})"
-    message = f"`{name}` of a plan must {rule}. Correct the plan. Received: {name}="
-    tensor = _arguments.require(tf.reduce_all(allowed), message, tensor, value=tensor)
-    if name == "lam":
-        return tf.where(allowed, tensor, float("nan"))
-    return tf.cast(tensor, tf.int32)
+        fits = tf.equal(tf.shape(tensor)[0], size)
+        rule = "have one value per example"
+        if name != "seed":
+            limit = size if name == "partner" else count
+            below = tensor <= 1 if is_lam else tensor < tf.cast(limit, tensor.dtype)
+            fits &= tf.reduce_all((tensor >= 0) & below)
+            rule += (
+                ", in [0, 1]" if is_lam else f", from 0 to {'B' if limit is size else limit} - 1"
+            )
+        fields[name] = _arguments.require(
+            fits,
+            f"`{name}` of a plan must {rule}. Create the plan for this batch. Received: {name}=",
+            tensor,
+            value=tf.cast(tensor, tf.float32 if is_lam else tf.int32),
+        )
+        all_fit &= fits
+    if "lam" in fields:
+        fields["lam"] = tf.where(all_fit, fields["lam"], float("nan"))
+    return plan._replace(**fields)

@@ -1,268 +1,296 @@
-"""The rules: what becomes of each kind of leaf, as a table.
+"""What becomes of each leaf: decided by the part it is in, its dtype and its rank.
 
-`docs/contract.md` is the same table in prose, and a test compares the two. The first rule of a part
-whose condition holds decides: it returns the field of the leaf, None if the leaf is left as it is,
-or raises an error.
+`docs/contract.md` says the same as a table, and a test runs its rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_mixup._engine import kinds
-from keras_mixup._engine.context import Context
-from keras_mixup._engine.fields import Field
-from keras_mixup._engine.kinds import INPUTS_RULE, WHEN_TO_KEEP, of_dtype, refuse
-from keras_mixup._engine.leaf import Leaf
+from keras_mixup._engine.convert import OneHot, one_hot
+from keras_mixup._engine.data import Data
+from keras_mixup._engine.element import Leaf
+from keras_mixup._engine.fields import (
+    BoundingBoxes,
+    Field,
+    Input,
+    Labels,
+    Places,
+    Weights,
+    boxes_labels,
+)
+from keras_mixup._engine.weights import WEIGHTS_RULE, WEIGHTS_TODO, aligned_shape
+from keras_mixup._nest import is_boxes
+from keras_mixup.blend import Blend, Grid
+from keras_mixup.label import FromFunction, Label, Linear
+
+FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
+INTEGERS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
+NUMBERS = (*FLOATS, *INTEGERS, tf.bool)
 
 
-class Rule(NamedTuple):
-    """What becomes of one kind of leaf.
+class Context(NamedTuple):
+    """What the rules need to know besides the leaf.
 
     Attributes:
-        kind: the kind of leaf, as in `docs/contract.md`.
-        becomes: what becomes of it, as in `docs/contract.md`.
-        when: whether the rule is about a leaf.
-        field: the field of the leaf, or None; or an error.
+        data: what was said of the data.
+        blends, labels: the blends and the label parts of the mix.
+        points: the points in a model where inputs are mixed; empty if the pipeline mixes them.
+        grid: the grid of the inputs.
+        cut: whether a blend copies places of that grid.
+        inputs: the shapes of the inputs that are mixed.
     """
 
-    kind: str
-    becomes: str
-    when: Callable[[Leaf, Context], bool]
-    field: Callable[[Leaf, Context], Field | None]
+    data: Data
+    blends: Sequence[Blend]
+    labels: Sequence[Label]
+    points: tuple[str, ...]
+    grid: Grid
+    cut: bool
+    inputs: tuple[tf.TensorShape, ...] = ()
+
+    @property
+    def rank(self) -> int:
+        """The largest rank of an input that is mixed."""
+        return max((shape.rank for shape in self.inputs), default=0)
 
 
-def field_of(leaf: Leaf, context: Context) -> Field | None:
-    """The field of a leaf, by the first rule that is about it; None if it is not mixed."""
-    rule = next(rule for rule in RULES[leaf.part] if rule.when(leaf, context))
-    return rule.field(leaf, context)
+# ---------------------------------------------------------------- x
 
-
-RULES: dict[str, tuple[Rule, ...]] = {
-    "x": (
-        Rule("listed in `keep`", "unchanged: that of the original", kinds.is_kept, kinds.unchanged),
-        Rule(
-            "mixed by layers of a model, not at its inputs",
-            "unchanged, whatever its dtype",
-            kinds.leaves_inputs,
-            kinds.unchanged,
-        ),
-        Rule(
-            "bounding boxes",
-            "refused: they are labels",
-            kinds.has_boxes,
-            refuse(
-                "Bounding boxes are labels and cannot be mixed in x.",
-                "Move them to y.",
-                "If they describe the original alone,",
-            ),
-        ),
-        Rule(
-            "named `boxes`, `bbox` or similar, such as `[B, N, 4]`",
-            "refused: coordinates cannot be mixed",
-            kinds.looks_like_boxes,
-            kinds.fail_like_boxes,
-        ),
-        Rule(
-            "strings",
-            "refused: encode them",
-            of_dtype(tf.string),
-            refuse(INPUTS_RULE, "Strings cannot be mixed; encode them.", WHEN_TO_KEEP),
-        ),
-        Rule(
-            "complex numbers",
-            "refused: split them into real and imaginary parts",
-            of_dtype(tf.complex64, tf.complex128),
-            refuse(
-                INPUTS_RULE,
-                "Split complex numbers: tf.stack([tf.math.real(x), tf.math.imag(x)], axis=-1).",
-            ),
-        ),
-        Rule(
-            "bool, such as a padding mask",
-            "refused: cast it to float32 before the mix, and compare it with 0 after the mix",
-            of_dtype(tf.bool),
-            refuse(
-                INPUTS_RULE,
-                "Cast a padding mask before the mix, tf.cast(mask, tf.float32), and compare it "
-                "with 0 after it, mask > 0: the mixture has the steps that either example has. "
-                "With `keep`, the steps of the partner would be lost.",
-            ),
-        ),
-        Rule(
-            "floats and uint8; uint16 and int16 with a `dtype`",
-            "mixed; floats keep their dtype; integers become `dtype`, which is float32 by default, "
-            "or uint8 with a method that copies",
-            kinds.is_accepted,
-            kinds.input_field,
-        ),
-        Rule(
-            "other uint8, uint16 and int16",
-            "refused: choose a `dtype` that can hold them",
-            of_dtype(tf.uint8, tf.uint16, tf.int16),
-            kinds.fail_dtype,
-        ),
-        Rule(
-            "other integers, such as token ids, class ids and lengths",
-            "refused: mix embeddings of ids, and cast numbers to float32",
-            kinds.always,
-            refuse(
-                INPUTS_RULE,
-                "Token ids cannot be mixed; mix their embeddings, with manifold_mixup. Convert "
-                "class ids to one-hot floats, and cast lengths and other numbers to float32.",
-                WHEN_TO_KEEP,
-            ),
-        ),
-    ),
-    "y": (
-        Rule("listed in `keep`", "unchanged: that of the original", kinds.is_kept, kinds.unchanged),
-        Rule(
-            "bounding boxes in Keras's padded dictionary",
-            "mixup keeps the boxes of both images, each with a weight; CutMix keeps what is still "
-            "visible of each box",
-            kinds.has_boxes,
-            kinds.boxes_field,
-        ),
-        Rule(
-            "other boxes: entries named `boxes`, `bbox` or similar, such as `[B, N, 4]`",
-            "refused: map them to that dictionary",
-            kinds.looks_like_boxes,
-            kinds.fail_like_boxes,
-        ),
-        Rule(
-            "strings",
-            "refused: convert them to ids",
-            of_dtype(tf.string),
-            refuse(
-                "Labels must be integer class ids or floats.",
-                "Convert strings to ids with keras.layers.StringLookup(num_oov_indices=0).",
-            ),
-        ),
-        Rule(
-            "complex numbers",
-            "refused: split them into real and imaginary parts",
-            of_dtype(tf.complex64, tf.complex128),
-            refuse(
-                "Labels must be integer class ids or floats.",
-                "Split complex numbers: tf.stack([tf.math.real(y), tf.math.imag(y)], axis=-1).",
-            ),
-        ),
-        Rule(
-            "bool",
-            "refused: cast it to float32",
-            of_dtype(tf.bool),
-            refuse(
-                "Labels must be integer class ids or floats.",
-                "Cast 0/1 targets: tf.cast(y, tf.float32).",
-            ),
-        ),
-        Rule(
-            "floats without an axis of size `num_classes`",
-            "refused: floats are not converted, so `num_classes` can only state their width",
-            kinds.is_too_narrow,
-            refuse(
-                "Float labels are not converted, so their last axis must be `num_classes` wide.",
-                "Remove `num_classes`, correct it, or pass integer class ids.",
-            ),
-        ),
-        Rule(
-            "floats, one or more per place of an input that is cut",
-            "cut with the input; one value per cell of a spectrogram must be `[B, T, F, 1]`, and "
-            "one per step of a sequence `[B, T, 1]`",
-            kinds.is_float_in_places,
-            kinds.float_places,
-        ),
-        Rule(
-            "floats `[B, H W]` or `[B, H W, K]`, or `[B, h, w]` in the proportions of the input, "
-            "beside an input that is cut; also other floats of rank 4 or more, or of rank 3 beside "
-            "a sequence",
-            "refused: reshape or resize them; `[B, K]` with K = H W is accepted if `num_classes` "
-            "is K",
-            kinds.is_float_elsewhere,
-            kinds.fail_elsewhere,
-        ),
-        Rule(
-            "other floats of any rank: one-hot, soft or multi-hot labels, targets of a regression",
-            "mixed as numbers; they keep their dtype",
-            kinds.is_float,
-            kinds.numbers_field,
-        ),
-        Rule(
-            "uint8 images without `num_classes`, with several channels",
-            "mixed or cut like the inputs, and returned as float32",
-            kinds.is_image,
-            kinds.image_field,
-        ),
-        Rule(
-            "other integers without `num_classes`",
-            "refused: pass `num_classes` for ids, and cast numbers to float32",
-            kinds.has_no_classes,
-            kinds.fail_classes,
-        ),
-        Rule(
-            "integers `[B, K]` with K = `num_classes`",
-            "refused: they could be one-hot labels or the ids of K steps",
-            kinds.is_one_hot_or_steps,
-            refuse(
-                "Integers [B, K] with K = num_classes could be one-hot labels or ids of K steps.",
-                "Cast one-hot labels to float32; convert ids of steps with tf.one_hot.",
-            ),
-        ),
-        Rule(
-            "ids, one per place of an input: masks",
-            "soft labels per place, float32; cut where the input is cut",
-            kinds.is_mask,
-            kinds.mask_field,
-        ),
-        Rule(
-            "other integers of rank 3 or more",
-            "refused: cast numbers to float32, and resize masks",
-            kinds.is_deep_integer,
-            kinds.fail_deep_integer,
-        ),
-        Rule(
-            "ids `[B, H W]` beside an input that is cut; also other ids per step beside a sequence",
-            "refused: reshape them to masks, and resample ids per step to the steps of the input",
-            kinds.is_disguised,
-            kinds.fail_elsewhere,
-        ),
-        Rule(
-            "ids `[B]`, `[B, 1]`, or per step `[B, T]`",
-            "soft labels, float32 `[B, K]` or `[B, T, K]` with K = `num_classes`; an id that is "
-            "out of range is an error at run time",
-            kinds.always,
-            kinds.ids_field,
-        ),
-    ),
-    "sample_weight": (
-        Rule("`None`", "`None`", kinds.is_none, kinds.unchanged),
-        Rule("weights of labels in `keep`", "unchanged", kinds.is_kept, kinds.unchanged),
-        Rule(
-            "strings and complex numbers",
-            "refused",
-            kinds.is_no_number,
-            refuse("Sample weights must be numbers.", "Pass real numbers."),
-        ),
-        Rule(
-            "one per place of an input that is cut",
-            "cut with the input; floats",
-            kinds.is_weight_in_places,
-            kinds.weight_places,
-        ),
-        Rule(
-            "`[B, H W]`, or in the proportions of the input, beside an input that is cut",
-            "refused: reshape or resize them",
-            kinds.is_weight_elsewhere,
-            kinds.fail_elsewhere,
-        ),
-        Rule(
-            "others: `[B]`, `[B, 1]`, or with the first axes of their label",
-            "mixed as numbers: w~ = s w + (1 - s) w'; floats",
-            kinds.always,
-            kinds.weights_field,
-        ),
-    ),
+_INPUTS = "Only inputs of floats, uint8, uint16 and int16 can be mixed."
+_INPUT_ADVICE = {
+    tf.string: "Strings cannot be mixed; encode them.",
+    tf.complex64: "Split complex numbers: tf.stack([tf.math.real(x), tf.math.imag(x)], axis=-1).",
+    tf.bool: "Cast a padding mask before the mix, tf.cast(mask, tf.float32), and compare it with 0 "
+    "after it, mask > 0: the mixture has the steps that either example has. With `keep`, the steps "
+    "of the partner would be lost.",
+    tf.int32: "Token ids cannot be mixed; mix their embeddings, with manifold_mixup. Convert class "
+    "ids to one-hot floats, and cast lengths and other numbers to float32.",
 }
+_KEPT = (*INTEGERS, tf.string)  # where `keep` may be what is meant
+
+
+def input_field(leaf: Leaf, context: Context) -> Field | None:
+    """The field of a leaf of x; None if it is left as it is."""
+    if leaf.kept or (context.points and "input" not in context.points):
+        return None
+    hint = f" If it does not describe the label, pass keep={(leaf.path,)}." if leaf.path else ""
+    if is_boxes(leaf.spec):
+        leaf.fail("Bounding boxes are labels and cannot be mixed in x.", f"Move them to y.{hint}")
+    _refuse_named_boxes(leaf)
+    if leaf.dtype not in (*FLOATS, tf.uint8, tf.uint16, tf.int16):
+        dtype = tf.int32 if leaf.dtype in INTEGERS else leaf.dtype
+        todo = _INPUT_ADVICE.get(dtype, _INPUT_ADVICE[tf.complex64])
+        leaf.fail(_INPUTS, todo + hint * (leaf.dtype in _KEPT))
+    if not all(blend.accepts(leaf.dtype) for blend in context.blends):
+        leaf.fail(
+            "`dtype` cannot hold the values of this input.",
+            f'Remove it, or pass dtype="float32" or dtype="{leaf.dtype.name}".',
+            dtype=[getattr(blend, "dtype", None) for blend in context.blends],
+        )
+    if context.cut:
+        context.grid.check(leaf.name, leaf.shape)
+    if context.points:
+        return None  # checked, but mixed by the model
+    form = context.grid.form(leaf.shape.rank, leaf.shape.rank) if context.cut else None
+    return Input(form is not None and (context.grid.channels_first or not form.has_axis))
+
+
+def _refuse_named_boxes(leaf: Leaf) -> None:
+    """Raise an error if a leaf is named as bounding boxes are, and shaped like them."""
+    *_, name = leaf.path.split("/")
+    shape = leaf.shape
+    wide = shape.rank >= 3 or (shape.rank == 2 and shape[-1] in (None, 4, 5))
+    if "box" in name.lower() and leaf.dtype in NUMBERS and wide:
+        leaf.fail(
+            "Bounding boxes must be a dictionary of `boxes` [B, N, 4], `labels` or `classes`, and "
+            "optionally `weights`, because their coordinates cannot be mixed.",
+            'Map the element to that form, for example y = {"boxes": y["bbox"], "labels": '
+            'y["label"]}, with other entries outside of the dictionary, and give `boxes` a static '
+            "last axis of 4. If these numbers are not boxes, rename the entry.",
+        )
+
+
+# ---------------------------------------------------------------- y
+
+_LABELS = "Labels must be integer class ids or floats."
+_LABEL_ADVICE = {
+    tf.string: "Convert strings to ids with keras.layers.StringLookup(num_oov_indices=0).",
+    tf.bool: "Cast 0/1 targets: tf.cast(y, tf.float32).",
+    tf.complex64: "Split complex numbers: tf.stack([tf.math.real(y), tf.math.imag(y)], axis=-1).",
+}
+
+
+def label_field(leaf: Leaf, context: Context) -> Field | None:
+    """The field of a leaf of y; None if it is left as it is."""
+    if leaf.kept:
+        return None
+    if is_boxes(leaf.spec):
+        return _boxes_field(leaf, context)
+    _refuse_named_boxes(leaf)
+    if leaf.dtype not in (*FLOATS, *INTEGERS):
+        leaf.fail(_LABELS, _LABEL_ADVICE.get(leaf.dtype, _LABEL_ADVICE[tf.complex64]))
+    ids = leaf.dtype in INTEGERS and not _is_image(leaf, context)
+    number = _number_of(leaf, context) if ids else None
+    form = None
+    if context.cut:
+        form = context.grid.label(leaf.name, leaf.shape, context.rank, ids=ids)
+    first = context.grid.channels_first
+    convert: OneHot | None = None
+    shape = leaf.shape
+    axis = 1 - shape.rank if first and shape.rank > 3 else -1
+    if number is not None:
+        squeeze = form.has_axis if form else None
+        convert = one_hot(shape, number, squeeze=squeeze, channels_first=first)
+        shape, axis = convert.shape(shape), convert.axis
+    has_axis = ids or form is None or form.has_axis
+    axis_of_classes = axis if has_axis and shape.rank > 1 else None
+    weight = _weight_of(leaf, shape, axis_of_classes, every=form is not None, ids=ids)
+    if form is None:
+        by_function = any(isinstance(label, FromFunction) for label in context.labels)
+        return Labels(convert, axis, weight, by_function and (ids or leaf.declared))
+    _check_label_parts(leaf, context)
+    return Places(convert, axis, first or not has_axis, weight)
+
+
+def _is_image(leaf: Leaf, context: Context) -> bool:
+    """Whether a label is an image itself: uint8 without `num_classes`, with several channels."""
+    rank = leaf.shape.rank
+    if leaf.dtype != tf.uint8 or leaf.num_classes is not None or rank < max(4, context.rank):
+        return False
+    return leaf.shape[1 if context.grid.channels_first else -1] not in (None, 1)
+
+
+def _number_of(leaf: Leaf, context: Context) -> int:
+    """The number of classes of integers; an error if they have none, or may be one-hot labels."""
+    shape, number = leaf.shape, leaf.num_classes
+    if number is None:
+        numbers = "0/1 targets of a sigmoid, counts and other numbers"
+        if shape.rank > 1 and shape[1:].num_elements() != 1:
+            numbers = "one-hot, multi-hot and count targets"
+        leaf.fail(
+            "Integers need `num_classes` to become soft labels, or a cast to be mixed as numbers.",
+            f"Pass num_classes=... for class ids. Cast {numbers}: tf.cast(y, tf.float32).",
+            num_classes=None,
+        )
+    wide = shape.rank == 2 or shape.rank >= max(3, context.rank)
+    if wide and number != 1 and shape[-1] == number:
+        leaf.fail(
+            "Integers whose last axis is `num_classes` wide could be one-hot labels, or ids.",
+            "Cast one-hot labels to float32: tf.cast(y, tf.float32). Convert ids to one-hot "
+            f"floats: tf.one_hot(y, {number}).",
+            num_classes=number,
+        )
+    return number
+
+
+def _weight_of(
+    leaf: Leaf, shape: tf.TensorShape, axis: int | None, *, every: bool, ids: bool
+) -> str | None:
+    """The path of the sample weights of a label of this shape; an error if they do not fit.
+
+    Args:
+        leaf: the label.
+        shape: its shape as floats.
+        axis: the axis of its classes, or None.
+        every: whether it needs a weight for each of its places.
+        ids: whether it was class ids. These, and declared classes, have no weights of their own.
+    """
+    if leaf.weight is None:
+        return None
+    if leaf.weight.dtype not in NUMBERS:
+        leaf.weight.fail("Sample weights must be numbers.", "Pass real numbers.")
+    sizes = aligned_shape(leaf.weight.shape, shape, -1 if axis is None else axis)
+    by_class = axis is not None and sizes is not None and sizes[axis] not in ("new", 1)
+    if sizes is None or (by_class and (ids or leaf.declared)):
+        leaf.weight.fail(WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
+    places = [*sizes]
+    if axis is not None:
+        del places[axis]
+    if every and "new" in places:
+        one = "y"  # value per place
+        if axis is not None and len(places) < leaf.shape.rank:
+            one = f"y[{':, ' * (shape.rank + axis)}0]"
+        axes = ", tf.newaxis" * (len(places) - 1)
+        leaf.weight.fail(
+            "Labels that are cut with their input need one weight per place, because different "
+            "places are from different examples.",
+            f"Repeat them: tf.ones_like({one}, tf.float32) * w[:{axes}].",
+            **{leaf.name: leaf.spec},
+        )
+    return leaf.weight.path
+
+
+def _check_label_parts(leaf: Leaf, context: Context) -> None:
+    """Raise an error unless labels that a blend mixes are mixed as it does."""
+    for label in context.labels:
+        if not isinstance(label, Linear):
+            leaf.fail(
+                "Masks and boxes that are cut or united with their images have the share of the "
+                "pixels; a label part is for other labels, and for masks with a linear blend.",
+                "Remove `label`, or use another method.",
+                label=label,
+            )
+
+
+def _boxes_field(leaf: Leaf, context: Context) -> Field:
+    """The field of a Keras dictionary of bounding boxes."""
+    names = boxes_labels(leaf.spec)
+    boxes, labels, weights = leaf.spec["boxes"], leaf.spec[names], leaf.spec.get("weights")
+    if context.points or any(blend.boxes is None for blend in context.blends):
+        leaf.fail(
+            "This method does not support bounding boxes.",
+            "Use mixup, cutmix or cutmix_minmax, or leave the boxes out of y.",
+            blends=[type(blend).__name__ for blend in context.blends],
+        )
+    one_hot = labels.shape.rank == 3 and labels.dtype in FLOATS
+    signed = labels.dtype in FLOATS or (labels.dtype in INTEGERS and not labels.dtype.is_unsigned)
+    if not one_hot and not (labels.shape.rank == 2 and signed):
+        leaf.fail(
+            f"The `{names}` of bounding boxes must be signed numbers [B, N] with -1 for padding, "
+            "or one-hot floats [B, N, K] with zeros for padding.",
+            "Cast them, e.g. to int32.",
+        )
+    if boxes.dtype not in (*FLOATS, *INTEGERS):
+        leaf.fail("Bounding boxes must be numbers.", "Pass their coordinates.")
+    if weights is not None and (weights.shape.rank != 2 or weights.dtype not in NUMBERS):
+        leaf.fail(
+            "The `weights` of bounding boxes must be numbers [B, N].",
+            "Pass one weight per box, and 0 for padding.",
+        )
+    counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
+    if not all(count.is_compatible_with(counts[0]) for count in counts):
+        leaf.fail(
+            f"`boxes`, `{names}` and `weights` must agree in the number of boxes.",
+            "Pad them to the same number.",
+        )
+    _check_label_parts(leaf, context)
+    weight = _weight_of(leaf, boxes.shape[:2], None, every=False, ids=False)
+    cut = any(blend.boxes == "cut" for blend in context.blends)
+    if cut and context.data.bounding_box_format is None:
+        leaf.fail(
+            "To cut bounding boxes, their format must be known.",
+            'Pass bounding_box_format="xyxy", or another Keras format.',
+            bounding_box_format=None,
+        )
+    return BoundingBoxes(context.data.bounding_box_format if cut else None, weight)
+
+
+# ---------------------------------------------------------------- sample weights
+
+
+def weight_field(leaf: Leaf, labels: Sequence[Field | None], context: Context) -> Field | None:
+    """The field of sample weights, given those of their labels; None if they are left as they are.
+
+    Weights are cut with labels that are cut, and otherwise mixed as numbers.
+    """
+    if leaf.spec is None or leaf.kept:
+        return None
+    if not any(isinstance(label, Places) for label in labels):
+        return Weights(leaf.path)
+    form = context.grid.form(leaf.shape.rank, context.rank)
+    expand = context.grid.channels_first or form is None or not form.has_axis
+    return Places(expand=expand, path=leaf.path)

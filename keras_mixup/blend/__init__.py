@@ -17,8 +17,7 @@ from keras_mixup.blend._base import BITS, Blend, FromFunction
 from keras_mixup.blend._base import as_blend as as_blend  # used by the engine
 from keras_mixup.blend._box import Box, BoxRange, draw_box
 from keras_mixup.blend._fourier import Fourier
-from keras_mixup.blend._grid import Fit as Fit  # used by the engine
-from keras_mixup.blend._grid import Grid
+from keras_mixup.blend._grid import Form, Grid
 from keras_mixup.blend._grids import Images, Sequences, Spectrograms
 from keras_mixup.blend._linear import Identity, Linear
 from keras_mixup.blend._resized import Resized
@@ -30,6 +29,7 @@ __all__ = [
     "Blend",
     "Box",
     "BoxRange",
+    "Form",
     "Fourier",
     "FromFunction",
     "Grid",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,8 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._types import Size
-from keras_mixup.blend._grid import Fit, Grid, without
+from keras_mixup.blend._grid import Form, Grid
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Images(Grid):
     noun: ClassVar[str] = "image"
     place: ClassVar[str] = "pixel"
     sizes: ClassVar[str] = "height and width"
-    mask: ClassVar[str] = "[B, H, W]"
+    rank: ClassVar[int] = 2
     canonical: ClassVar[slice] = slice(-3, -1)
 
     @classmethod
@@ -38,34 +36,44 @@ class Images(Grid):
         return cls(data_format or keras.config.image_data_format(), data_format is not None)
 
     @property
+    def channels_first(self) -> bool:
+        return self.data_format == "channels_first"
+
+    @property
     def rule(self) -> str:
-        forms = "[B, C, H, W], and videos [B, C, T, H, W] or [B, T, C, H, W]"
-        if self.data_format == "channels_last":
-            forms = "[B, H, W, C], and videos [B, T, H, W, C]"
+        forms = "[B, H, W, C], and videos [B, T, H, W, C]"
+        if self.channels_first:
+            forms = "[B, C, H, W], and videos [B, C, T, H, W] or [B, T, C, H, W]"
         return f'With data_format="{self.data_format}", images must be {forms}.'
+
+    @property
+    def labels(self) -> str:
+        classes = "[B, K, H, W]" if self.channels_first else "[B, H, W, K]"
+        return f"ids [B, H, W], floats [B, H, W] or {classes}, or the same with frames"
 
     def takes(self, rank: int) -> bool:
         return rank in (4, 5)
 
-    def axes(self, rank: int) -> tuple[int, ...]:
-        if self.data_format == "channels_last":
-            return (-1,) if rank >= 3 else ()
-        return {3: (-3,), 4: (-3,), 5: (-3, -4)}.get(rank, ())
+    def form(self, rank: int, inputs: int) -> Form | None:
+        # Besides masks with the frames of a video, there are masks [B, H, W] for a whole clip.
+        if not 3 <= rank <= inputs:
+            return None
+        has_axis = rank == inputs
+        last = not has_axis or self.channels_first
+        return Form(slice(-2, None) if last else slice(-3, -1), has_axis)
 
-    def places(self, shape: Sequence[Size], axis: int) -> Sequence[Size]:
-        return without(shape, axis) if len(shape) > 3 else shape
-
-    def size(self, shape: Sequence[Size]) -> Sequence[Size]:
-        return shape[-2:] if self.data_format == "channels_first" else shape[-3:-1]
-
-    def lacks_last(self, rank: int) -> bool:
-        return self.data_format == "channels_first"
+    def label(self, name: str, shape: tf.TensorShape, inputs: int, *, ids: bool) -> Form | None:
+        if shape.rank < 3:
+            return None
+        form = self.form(shape.rank, inputs)
+        if form is None or (ids and form.has_axis and shape[1 if self.channels_first else -1] != 1):
+            self.refuse_label(name, shape)
+        return form
 
     def check(self, path: str, shape: tf.TensorShape) -> None:
         super().check(path, shape)
-        last = self.data_format == "channels_last"
-        if not self.declared and (_looks_first(shape) if last else _looks_last(shape)):
-            other = "channels_first" if last else "channels_last"
+        if not self.declared and _looks_like(not self.channels_first, shape):
+            other = "channels_last" if self.channels_first else "channels_first"
             _arguments.fail(
                 ValueError,
                 f'These images look like data_format="{other}", but '
@@ -76,26 +84,22 @@ class Images(Grid):
             )
 
 
-def _looks_first(shape: tf.TensorShape) -> bool:
-    """Whether the channels of an image seem to be before its height: few, where the last are many.
+def _looks_like(channels_first: bool, shape: tf.TensorShape) -> bool:
+    """Whether the channels of images seem to be there: few, where the sizes beside them are many.
 
     One and three channels are common. Two and four may as well be the height of a small image, and
     count only in a large square. A small sliver, such as 17 x 6, is no image with channels first.
     """
     *_, width, last = shape
+    before = [shape[-3], *([shape[-4]] if shape.rank == 5 else [])]
+    if not channels_first:
+        return last in (1, 2, 3, 4) and all(size is not None and size > 4 for size in before)
     if last is None or last <= 4:
         return False
     large = width is None or min(width, last) >= 8
     plausible = large or max(width, last) <= 2 * min(width, last)
-    channels = [shape[-3], *([shape[-4]] if shape.rank == 5 else [])]
     few = (1, 3) if width != last or not large else (1, 2, 3, 4)
-    return plausible and any(size in few for size in channels)
-
-
-def _looks_last(shape: tf.TensorShape) -> bool:
-    """Whether the channels of an image seem to be last: few, where the others are many."""
-    last, places = shape[-1], [shape[-3], *([shape[-4]] if shape.rank == 5 else [])]
-    return last in (1, 2, 3, 4) and all(size is not None and size > 4 for size in places)
+    return plausible and any(size in few for size in before)
 
 
 @dataclass(frozen=True)
@@ -105,48 +109,10 @@ class Spectrograms(Grid):
     noun: ClassVar[str] = "spectrogram"
     place: ClassVar[str] = "cell"
     sizes: ClassVar[str] = "number of times and of frequencies"
-    mask: ClassVar[str] = "[B, T, F]"
+    rank: ClassVar[int] = 2
+    rule: ClassVar[str] = "Spectrograms must be [B, T, F] or [B, T, F, C]: time, then frequency."
+    labels: ClassVar[str] = "ids [B, T, F] or floats [B, T, F, K]"
     canonical: ClassVar[slice] = slice(-3, -1)
-
-    @classmethod
-    def of(cls, data_format: str | None) -> Spectrograms:
-        if data_format == "channels_first":
-            _arguments.fail(
-                ValueError,
-                "Spectrograms must be [B, T, F] or [B, T, F, C], with channels last.",
-                "Move the channels to the end, and remove `data_format`.",
-                data_format=data_format,
-            )
-        return cls()
-
-    @property
-    def rule(self) -> str:
-        return "Spectrograms must be [B, T, F] or [B, T, F, C]: time, then frequency."
-
-    def takes(self, rank: int) -> bool:
-        return rank in (3, 4)
-
-    def axes(self, rank: int) -> tuple[int, ...]:
-        return (-1,) if rank >= 3 else ()
-
-    def places(self, shape: Sequence[Size], axis: int) -> Sequence[Size]:
-        return shape[:3]
-
-    def size(self, shape: Sequence[Size]) -> Sequence[Size]:
-        return shape[1:3]
-
-    def lacks_last(self, rank: int) -> bool:
-        return rank == 3
-
-    def check_label(self, name: str, shape: tf.TensorShape) -> None:
-        if shape.rank == 3:
-            _arguments.fail(
-                ValueError,
-                "Labels of the shape of a spectrogram could be one value per cell, or one soft "
-                "label per step.",
-                "Pass values per cell as [B, T, F, 1], and labels per step as class ids [B, T].",
-                **{name: shape},
-            )
 
 
 @dataclass(frozen=True)
@@ -156,57 +122,10 @@ class Sequences(Grid):
     noun: ClassVar[str] = "sequence"
     place: ClassVar[str] = "step"
     sizes: ClassVar[str] = "number of steps"
-    mask: ClassVar[str] = "[B, T]"
+    rank: ClassVar[int] = 1
+    rule: ClassVar[str] = "Sequences must be [B, T], [B, T, F] or [B, T, F, C]: axis 1 is time."
+    labels: ClassVar[str] = "ids [B, T] or floats [B, T, K]"
     canonical: ClassVar[slice] = slice(1, 2)
-
-    @classmethod
-    def of(cls, data_format: str | None) -> Sequences:
-        if data_format == "channels_first":
-            _arguments.fail(
-                ValueError,
-                "Sequences must be [B, T], [B, T, F] or [B, T, F, C], with channels last.",
-                "Move the channels to the end, and remove `data_format`.",
-                data_format=data_format,
-            )
-        return cls()
-
-    @property
-    def rule(self) -> str:
-        return "Sequences must be [B, T], [B, T, F] or [B, T, F, C]: axis 1 is time."
 
     def takes(self, rank: int) -> bool:
         return rank in (2, 3, 4)
-
-    def axes(self, rank: int) -> tuple[int, ...]:
-        return (-1,) if rank >= 3 else ()
-
-    def places(self, shape: Sequence[Size], axis: int) -> Sequence[Size]:
-        return shape[:2]
-
-    def size(self, shape: Sequence[Size]) -> Sequence[Size]:
-        return shape[1:2]
-
-    def lacks_last(self, rank: int) -> bool:
-        return rank == 2
-
-    def has_places(self, label: tf.TensorShape) -> bool:
-        return label.rank >= 3 and label[1] != 1
-
-    def fits(self, leaf: tf.TensorShape, inputs: Sequence[tf.TensorShape]) -> set[Fit]:
-        # A single value is one per example. Nothing is lost where T is 1: the share is 0 or 1.
-        if leaf.rank < 2 or leaf[1] == 1:
-            return set()
-        alike = any(leaf[1:2].is_compatible_with(shape[1:2]) for shape in inputs)
-        return {Fit(-1, leaf.rank > 2)} if alike else set()
-
-    def check_label(self, name: str, shape: tf.TensorShape) -> None:
-        if shape.rank == 2:
-            width = "" if shape[1] is None else f", {shape[1]},"
-            _arguments.fail(
-                ValueError,
-                "Floats [B, T] beside sequences of T steps could be one value per step, or one "
-                "label of T numbers per example.",
-                "Pass values per step as [B, T, 1]. For one label per example, pass its width"
-                f"{width} as num_classes; for several outputs, in the structure of y.",
-                **{name: shape},
-            )
