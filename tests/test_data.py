@@ -1,7 +1,9 @@
 """What is said of the data: the numbers of classes, what is kept, and the weights."""
 
+import json
 from collections import OrderedDict
 
+import keras
 import numpy as np
 import pytest
 from helpers import (
@@ -34,6 +36,16 @@ def test_several_outputs_each_by_its_rule():
     assert first.shape == (4, 3)
     assert second.shape == (4,)
     assert head(tuple_y.apply(mixup(num_classes=3)))[1][0].shape == (4, 3)
+
+
+@pytest.mark.parametrize("keys", ["ab", (0, 1)])
+def test_a_mix_with_numbers_for_each_output_has_a_hash_and_a_config(keys):
+    mix = mixup(num_classes={keys[0]: 3, keys[1]: {"c": None}}, seed=0)
+    assert hash(mix) == hash(mixup(num_classes={keys[0]: 3, keys[1]: {"c": None}}, seed=0))
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(mix)))
+    assert keras.saving.deserialize_keras_object(config) == mix
+    y = {keys[0]: IDS, keys[1]: {"c": IDS / 7.0}}
+    assert mix(X, y)[1][keys[0]].shape == (7, 3)
 
 
 # ---------------------------------------------------------------- what is said of each leaf

@@ -16,12 +16,20 @@ from keras_mixup._types import NumClasses
 _BOX_FORMATS = (*FORMATS, *(f"rel_{name}" for name in FORMATS))
 
 
+class _ByOutput(dict[str, Any]):
+    """A dictionary that is not changed, so that a mix has a hash."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
 def _num_classes(name: str, value: Any) -> Any:
     """`num_classes` as Python ints: None, an integer >= 1, or a dict / tuple / list of these."""
     if value is None:
         return None
     if isinstance(value, Mapping):
-        return {key: _num_classes(name, part) for key, part in value.items()}
+        # Names are strings, as they are in the paths of leaves, and in a config read from JSON.
+        return _ByOutput({str(key): _num_classes(name, part) for key, part in value.items()})
     if isinstance(value, (tuple, list)):
         return tuple(_num_classes(name, part) for part in value)
     return _arguments.integer(name, value, low=1)
