@@ -26,6 +26,34 @@ def check_endless(dataset: tf.data.Dataset) -> None:
         )
 
 
+def map_numbered(
+    dataset: tf.data.Dataset,
+    function: Callable[..., Any],
+    seed: int | None,
+    numbering: tuple[int, int] | None,
+) -> tf.data.Dataset:
+    """`dataset.map` of `function(index, salt, element)`.
+
+    The batches are numbered from 0, with a salt that differs in each iteration over the dataset; or
+    as `numbering` says, `(start, stride)`, without salt.
+    """
+    if numbering is not None and tf.inside_function():
+        start, stride = numbering
+        _arguments.fail(
+            ValueError,
+            "A dataset that is created inside a function, as in interleave and flat_map, does not "
+            "know which batches of the training run it holds: all would count the same.",
+            "Apply the mix to the dataset that interleave or flat_map returns.",
+            start=start,
+            stride=stride,
+        )
+    numbers = counted(salts(seed)) if numbering is None else counted(None, *numbering)
+    # The numbers are first, because TensorFlow's auto-sharding looks for files in the first dataset
+    # of a zip.
+    numbered = tf.data.Dataset.zip((numbers, dataset))
+    return map_in_place(numbered, lambda number, element: function(*number, element))
+
+
 def counted(salts: tf.data.Dataset | None, start: int = 0, stride: int = 1) -> tf.data.Dataset:
     """An endless dataset of `(index, salt)`, both int64; index k is `start + k * stride`.
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import argument
 from keras_mixup._engine.data import Data
-from keras_mixup._engine.dataset import check_endless, counted, map_in_place, salts
+from keras_mixup._engine.dataset import check_endless, map_numbered
 from keras_mixup._engine.ids import assert_allowed
 from keras_mixup._engine.layout import Layout, layout_of
 from keras_mixup._engine.methods import DEFAULT, UNMIXED, FourParts, Method, Parts
@@ -272,36 +272,22 @@ class Mix(FourParts, Data):
     def _mix_dataset(
         self, dataset: tf.data.Dataset, numbering: tuple[int, int] | None = None
     ) -> tf.data.Dataset:
-        nested = tf.inside_function()
-        if nested and numbering is not None:
-            start, stride = numbering
-            _arguments.fail(
-                ValueError,
-                "A dataset that is created inside a function, as in interleave and flat_map, does "
-                "not know which batches of the training run it holds: all would count the same.",
-                "Apply the mix to the dataset that interleave or flat_map returns.",
-                start=start,
-                stride=stride,
-            )
         element = dataset.element_spec
         if not isinstance(element, tuple):
             element = (element,)
         layout = layout_of(element, self.method, self)
         if self._scheduled:
             check_endless(dataset)
+        nested = tf.inside_function()
 
-        def mix(number: tuple[tf.Tensor, tf.Tensor], element: Element) -> Element:
-            index, salt = number
+        def mix(index: tf.Tensor, salt: tf.Tensor, element: Element) -> Element:
             element = layout.checked(element)
             # Datasets that are created inside a function all start at 0; their contents differ.
             salt += self._fingerprint(element, layout) if nested else 0
             seed = batch_seed(tf.bitwise.bitwise_xor(self._key, tf.bitcast(salt, tf.uint64)), index)
             return self._apply(element, self._draw(element, layout, seed, index), layout)
 
-        numbers = counted(salts(self.seed)) if numbering is None else counted(None, *numbering)
-        # The numbers are first, because TensorFlow's auto-sharding looks for files in the first
-        # dataset of a zip.
-        return map_in_place(tf.data.Dataset.zip((numbers, dataset)), mix)
+        return map_numbered(dataset, mix, self.seed, numbering)
 
     def _draw(self, element: Element, layout: Layout, seed: Seed, step: Any) -> Any:
         y = element[0][1] if layout.paired else element[1]
