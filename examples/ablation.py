@@ -19,9 +19,10 @@
 
 # %%
 import experiment
+import tensorflow as tf
 from cifar10 import CPU, errors_table, halved, keras_weight_decay, load, shorter, trained
 
-from keras_mixup import Mix, coefficient, label, mixup, pairing
+from keras_mixup import mixup
 
 args = experiment.flags(
     "Sec. 3.8: the parts of mixup, one at a time, at two strengths of weight decay.",
@@ -34,22 +35,34 @@ recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=20)
 # %% [markdown]
 # ## The parts
 #
-# Any function that `Dataset.apply` accepts can take the place of the mix. All methods that mix draw
-# λ ~ Beta(1, 1). Smoothed labels are (1 - ε) y + ε / K.
+# A function with the signature of a part can take its place, and any function that `Dataset.apply`
+# accepts can take the place of the mix. All methods that mix draw λ ~ Beta(1, 1). Smoothed labels are
+# (1 - ε) y + ε / K.
 
 
 # %%
+def next_of_its_class(batch_size, y, seed):
+    """A pairing: the examples of each class form a cycle, in random order."""
+    order = tf.argsort(tf.random.stateless_uniform([batch_size], seed))
+    order = tf.gather(order, tf.argsort(tf.gather(y, order), stable=True))
+    label = tf.gather(y, order)
+    following = tf.range(1, batch_size + 1)
+    first, end = (tf.searchsorted(label, label, side=side) for side in ("left", "right"))
+    partner = tf.gather(order, tf.where(following < end, following, first))
+    return tf.scatter_nd(order[:, tf.newaxis], partner, [batch_size])
+
+
+def dominant(share, y, y_partner):
+    """A label part: the label of the example with the larger share."""
+    return tf.where(share >= 0.5, y, y_partner)
+
+
 def same_class(seed):
-    return mixup(1.0, num_classes=10, pairing=pairing.SameClass(), seed=seed)
+    return mixup(1.0, num_classes=10, pairing=next_of_its_class, seed=seed)
 
 
 def inputs_only(seed):
-    return Mix(
-        coefficient=coefficient.Beta(1.0),
-        label=label.Dominant(),
-        num_classes=10,
-        seed=seed,
-    )
+    return mixup(1.0, num_classes=10, label=dominant, seed=seed)
 
 
 def smoothed(mix, epsilon=0.1):

@@ -48,7 +48,7 @@ white, transfer = [], []
 for seed in args.seeds:
     models = {}
     for name, alpha in ALPHAS.items():
-        mix = mixup(alpha, num_classes=10, seed=seed)
+        mix = mixup(alpha, num_classes=10, dtype="float32", seed=seed)
         models[name] = logits(trained(name, data, mix, seed, args.models, recipe)[0])
     mix = mixup(0, num_classes=10, seed=seed + 1)
     source = logits(trained("plain", data, mix, seed + 1, args.models, recipe)[0])

@@ -17,12 +17,14 @@ import keras_mixup as km
 
 METHODS = {
     "plain": lambda **k: km.mixup(0, **k),
-    "mixup, alpha 1": lambda **k: km.mixup(1.0, **k),
+    "mixup, alpha 1": lambda **k: km.mixup(1.0, dtype="float32", **k),
     "cutmix": lambda **k: km.cutmix(1.0, **k),
     "resizemix": lambda **k: km.resizemix(**k),
     "fmix": lambda **k: km.fmix(1.0, **k),
-    "choose(mixup, cutmix)": lambda **k: km.choose(km.mixup(1.0, **k), km.cutmix(1.0, **k)),
-    "regmixup": lambda **k: km.regmixup(20.0, **k),
+    "choose(mixup, cutmix)": lambda **k: km.choose(
+        km.mixup(1.0, dtype="float32", **k), km.cutmix(1.0, **k)
+    ),
+    "regmixup": lambda **k: km.regmixup(20.0, dtype="float32", **k),
 }
 
 

@@ -87,7 +87,7 @@ def measured(data, fit):
                 y, mask = analysis.corrupt_labels(data.y, share, num_classes=10, seed=seed)
                 test = data.x_test, data.y_test
                 errors = analysis.LabelNoiseErrors((data.x, y), mask, test, batch_size=500)
-                mix = mixup(alpha, num_classes=10, seed=seed)
+                mix = mixup(alpha, num_classes=10, dtype="float32", seed=seed)
                 corrupted = data._replace(y=y)
                 _, scored = fit(corrupted, mix, seed, dropout=rate, callbacks=[errors])
                 runs.append((errors.result, scored))

@@ -115,7 +115,7 @@ print(f"largest difference between label and pixels: {abs(counted - y.numpy()).m
 
 # %%
 either = choose(
-    mixup(alpha=1.0, num_classes=10),
+    mixup(alpha=1.0, num_classes=10, dtype="float32"),
     cutmix(alpha=1.0, num_classes=10),
     None,
     weights=[0.4, 0.4, 0.2],

@@ -72,7 +72,9 @@ def train(model, data, steps, alpha, seed, flip):
     if flip:
         dataset = dataset.map(lambda x, y: (tf.image.random_flip_left_right(x, seed=seed), y))
     classes = model.output_shape[-1]
-    dataset = dataset.apply(mixup(alpha, num_classes=classes, seed=seed)).prefetch(2)
+    dataset = dataset.apply(mixup(alpha, num_classes=classes, dtype="float32", seed=seed)).prefetch(
+        2
+    )
     model.fit(dataset, steps_per_epoch=steps, shuffle=False, verbose=0)  # the dataset shuffles
     return scores(model, data)
 

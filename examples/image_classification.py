@@ -94,11 +94,11 @@ print(*pairs.element_spec, sep="\n")
 # %% [markdown]
 # `mixup` draws λ for each pair from the Beta distribution of TensorFlow Probability and mixes the
 # two. With alpha = 1, the paper's value for CIFAR-10, all shares are equally likely; with a smaller
-# alpha, most examples are nearly unmixed. The images become float32, and the ids become soft
-# labels.
+# alpha, most examples are nearly unmixed. The images would stay uint8, rounded to whole levels; with
+# `dtype="float32"`, they are not rounded. The ids become soft labels.
 
 # %%
-mix = mixup(alpha=1.0, num_classes=10, seed=0)
+mix = mixup(alpha=1.0, num_classes=10, dtype="float32", seed=0)
 mixed = pairs.batch(BATCH, drop_remainder=True).apply(mix).prefetch(2)
 
 print(*mixed.element_spec, sep="\n")
@@ -172,7 +172,7 @@ def build():
 unmixed = mixup(alpha=0, num_classes=10)
 methods = {
     "plain": unmixed,
-    "mixup, alpha 0.2": mixup(alpha=0.2, num_classes=10, seed=0),
+    "mixup, alpha 0.2": mixup(alpha=0.2, num_classes=10, dtype="float32", seed=0),
     "mixup, alpha 1": mix,
 }
 evaluated = {

@@ -51,7 +51,7 @@ recipe = shorter(CPU) if args.smoke else CPU
 
 # %%
 experiment.show_source(batches)
-mixed = batches(data.x, data.y, mixup(1.0, num_classes=10, seed=0), seed=0)
+mixed = batches(data.x, data.y, mixup(1.0, num_classes=10, dtype="float32", seed=0), seed=0)
 figure = plot.show_batch(mixed, class_names=CLASS_NAMES, max_images=9)
 experiment.show_picture(figure, "images_batch", args)
 
@@ -73,7 +73,7 @@ experiment.show_source(network, fit)
 runs = {}
 for name, alpha in ALPHAS.items():
     for seed in args.seeds:
-        mix = mixup(alpha, num_classes=10, seed=seed)
+        mix = mixup(alpha, num_classes=10, dtype="float32", seed=seed)
         _, run = trained(name, data, mix, seed, args.models, recipe)
         runs.setdefault(name, []).append(run)
 

@@ -45,7 +45,7 @@ results = []
 for seed in args.seeds:
     models = {}
     for name, alpha in ALPHAS.items():
-        mix = mixup(alpha, num_classes=10, seed=seed)
+        mix = mixup(alpha, num_classes=10, dtype="float32", seed=seed)
         models[name], _ = trained(name, data, mix, seed, args.models, recipe)
     results.append(analysis.in_between(models, (data.x, data.y), pairs=pairs, seed=seed, verbose=2))
 

@@ -49,7 +49,7 @@ stages = [f"stage{stage}" for stage in range(1, len(recipe.widths) + 1)][:2]
 def mixes(seed):
     return {
         "plain": mixup(0, num_classes=10, seed=seed),
-        "mixup, alpha 1": mixup(1.0, num_classes=10, seed=seed),
+        "mixup, alpha 1": mixup(1.0, num_classes=10, dtype="float32", seed=seed),
         "manifold mixup, alpha 2": manifold_mixup(
             layers=("input", *stages), num_classes=10, seed=seed
         ),

@@ -28,7 +28,7 @@ from keras_mixup._engine.mix import Mix
 from keras_mixup._engine.plans import ChoicePlan, InModelPlan, Plan
 from keras_mixup._in_model import MixedModel, MixPoint
 from keras_mixup._layer import MixLayer
-from keras_mixup.pairs import nearest_neighbors, neighbor_pairs, shuffled_pairs
+from keras_mixup.pairs import shuffled_pairs
 from keras_mixup.recipes import *  # noqa: F403
 
 __all__ = [
@@ -49,8 +49,6 @@ __all__ = [
     "in_model",
     "label",
     "metrics",
-    "nearest_neighbors",
-    "neighbor_pairs",
     "pairing",
     "plot",
     "schedule",

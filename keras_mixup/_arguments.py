@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
@@ -56,11 +57,11 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def real(name: str, value: Any, *, high: float = math.inf) -> float:
-    """A finite number in [0, high] as a Python float; NumPy scalars are allowed, bools are not."""
+def real(name: str, value: Any, *, low: float = 0, high: float = math.inf) -> float:
+    """A finite number in [low, high] as a float; NumPy scalars are allowed, bools are not."""
     is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    if not is_number or not math.isfinite(value) or not 0 <= value <= high:
-        limit = ">= 0" if high == math.inf else f"in [0, {high:g}]"
+    if not is_number or not math.isfinite(value) or not low <= value <= high:
+        limit = f">= {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
         rule = f"`{name}` must be a finite number {limit}."
         fail(ValueError, rule, "Pass a Python or NumPy number.", **{name: value})
     return float(value)
@@ -98,15 +99,6 @@ def seed(name: str, value: Any) -> int | None:
     return value
 
 
-def two_seeds(value: Any) -> tuple[int | None, int | None]:
-    """Independent seeds for two streams; None gives None for both."""
-    value = seed("seed", value)
-    if value is None:
-        return None, None
-    first, second = np.random.SeedSequence(value % 2**64).generate_state(2)
-    return int(first), int(second)
-
-
 def flag(name: str, value: Any) -> bool:
     """True or False; other values are rejected even if they are truthy or falsy."""
     if not isinstance(value, (bool, np.bool_)):
@@ -122,9 +114,14 @@ def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def share(name: str, value: Any) -> float:
-    """A number in [0, 1]."""
-    return real(name, value, high=1)
+share = functools.partial(real, high=1)
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number > 0."""
+    if real(name, value) == 0:
+        fail(ValueError, f"`{name}` must be positive.", "Pass a number > 0.", **{name: value})
+    return float(value)
 
 
 def rounding(dtype: str) -> float:
@@ -145,19 +142,6 @@ def rounding_of_sums(dtype: str, num_classes: int) -> float:
     8 times to float16 too. The sum of K terms in float32 adds at most K eps.
     """
     return max(rounding(dtype), 2.0**-8) + num_classes * 2.0**-23
-
-
-def positive(name: str, value: Any) -> float:
-    """A finite number > 0."""
-    if real(name, value) == 0:
-        fail(ValueError, f"`{name}` must be positive.", "Pass a number > 0.", **{name: value})
-    return float(value)
-
-
-def ordered(low: float, high: float) -> None:
-    """Raise unless `low <= high`."""
-    if low > high:
-        fail(ValueError, "`low` must be at most `high`.", "Swap them.", low=low, high=high)
 
 
 def names(name: str, value: Any) -> tuple[str, ...]:
@@ -184,15 +168,3 @@ def output_dtype(name: str, value: Any) -> str | None:
         rule = f"`{name}` must be one of {', '.join(allowed)}."
         fail(ValueError, rule, "Pass one of these, or None for the default.", **{name: value})
     return dtype
-
-
-def function(name: str, value: Any, kind: Any) -> Any:
-    """A function that takes the place of a part; a class that is not instantiated is rejected."""
-    if not callable(value) or isinstance(value, type):
-        fail(
-            TypeError,
-            f"`{name}` must be callable as {kind.signature}.",
-            f"Pass an instance of a part from `keras_mixup.{name}`, or a function.",
-            **{name: value},
-        )
-    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
@@ -82,9 +83,28 @@ class Part(Configurable):
     signature: ClassVar[str]
 
 
+@dataclass(frozen=True)
+class OfFunction:
+    """What makes a part of a function; the repr of the part is that of the function."""
+
+    function: Callable[..., Any]
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+
 def as_part(name: str, value: Any, kind: type[Part], wrap: Callable[[Any], Part]) -> Any:
     """Convert `value`, a part of this kind or a function with its signature, to a part."""
-    return value if isinstance(value, kind) else wrap(_arguments.function(name, value, kind))
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, (Part, type)) or not callable(value):
+        _arguments.fail(
+            TypeError,
+            f"`{name}` must be callable as {kind.signature}.",
+            f"Pass an instance of a part from `keras_mixup.{name}`, or a function.",
+            **{name: value},
+        )
+    return wrap(value)
 
 
 def _fields(instance: Any) -> tuple[dataclasses.Field[Any], ...]:

@@ -2,7 +2,11 @@
 
 lam is a float32 tensor in [0, 1]: the share of the *original*. `shape` is the shape of the result,
 which is `[B]` in a pipeline. `seed` is an int32 tensor of shape `[2]`; the same seed always gives
-the same draw. Any function with this signature can be used as a coefficient.
+the same draw. Any function with this signature can be used as a coefficient, such as the sampler of
+a distribution of TensorFlow Probability:
+
+    uniform = tfp.distributions.Uniform(0.3, 0.7)
+    mix = Mix(coefficient=lambda shape, seed: uniform.sample(shape, seed=seed), num_classes=10)
 
 A number that changes during training is passed as a schedule, such as `schedule.Window` or a
 `keras.optimizers.schedules.LearningRateSchedule`. A schedule is a function of the step, which is
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,18 +26,20 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments, _beta
-from keras_mixup._config import Part, argument, as_part
+from keras_mixup._config import OfFunction, Part, argument, as_part
 from keras_mixup._random import fraction, random_bits, split
-from keras_mixup._schedules import number_or_schedule, probability_or_schedule, value_at
 from keras_mixup._types import Seed, Size
-from keras_mixup.schedule import Schedule
+from keras_mixup.schedule import (
+    Schedule,
+    number_or_schedule,
+    probability_or_schedule,
+    value_at,
+)
 
 __all__ = [
     "Beta",
     "Coefficient",
     "Constant",
-    "FromDistribution",
-    "FromFunction",
     "Majority",
     "PerBatch",
     "Scale",
@@ -56,30 +62,26 @@ class Coefficient(Part, abc.ABC):
         """Draw lam: float32 of shape `shape`, in [0, 1]."""
 
 
-def _in_unit_interval(lam: Any) -> tf.Tensor:
-    """Convert `lam` to float32, with an `InvalidArgumentError` if it is not in [0, 1]."""
-    lam = tf.cast(lam, tf.float32)
-    return _arguments.require(
-        tf.reduce_all((lam >= 0) & (lam <= 1)),
-        "lam must lie in [0, 1]. Draw it from that interval. Received: lam from ",
-        tf.reduce_min(lam),
-        " to ",
-        tf.reduce_max(lam),
-        value=lam,
-    )
-
-
-@dataclass(frozen=True)
-class FromFunction(Coefficient):
+@dataclass(frozen=True, repr=False)
+class _FromFunction(OfFunction, Coefficient):
     """A coefficient made from a function `(shape, seed) -> lam`; its result is checked."""
 
-    function: Callable[[Sequence[Size], Seed], tf.Tensor]
-
     def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
-        return tf.broadcast_to(_in_unit_interval(self.function(shape, seed)), shape)
+        lam = tf.cast(self.function(shape, seed), tf.float32)
+        allowed = (lam >= 0) & (lam <= 1)
+        lam = _arguments.require(
+            tf.reduce_all(allowed),
+            "lam must lie in [0, 1]. Draw it from that interval. Received: lam from ",
+            tf.reduce_min(lam),
+            " to ",
+            tf.reduce_max(lam),
+            # Compiled code cannot raise an error: labels become NaN there.
+            value=tf.where(allowed, lam, float("nan")),
+        )
+        return tf.broadcast_to(lam, shape)
 
 
-as_coefficient = functools.partial(as_part, kind=Coefficient, wrap=FromFunction)
+as_coefficient = functools.partial(as_part, kind=Coefficient, wrap=_FromFunction)
 
 
 @dataclass(frozen=True)
@@ -121,54 +123,6 @@ class Beta(Coefficient):
             return tf.ones(shape, tf.float32)
         bits = tf.bitcast(random_bits([*shape, 2], seed), tf.uint32)
         return _beta.draw(bits, _beta.quantile_table(self.alpha))
-
-
-def _scalar_distribution(name: str, value: Any) -> Any:
-    # Checked by its attributes, because TensorFlow Probability is imported only when it is needed.
-    batch_shape = getattr(value, "batch_shape", None)
-    if not hasattr(value, "sample") or batch_shape is None:
-        _arguments.fail(
-            TypeError,
-            f"`{name}` must be a tfp distribution.",
-            "Pass, for example, tfp.distributions.Uniform(0.0, 0.5).",
-            **{name: value},
-        )
-    if batch_shape.rank != 0 or value.event_shape.rank != 0:
-        _arguments.fail(
-            ValueError,
-            f"`{name}` must be a single scalar distribution.",
-            "Pass scalar parameters.",
-            batch_shape=batch_shape,
-            event_shape=value.event_shape,
-        )
-    return value
-
-
-@dataclass(frozen=True)
-class FromDistribution(Coefficient):
-    """lam drawn from any scalar `tfp` distribution on [0, 1].
-
-    Args:
-        distribution: a `tfp.distributions.Distribution` with scalar batch and event shapes. A draw
-            outside [0, 1] raises an `InvalidArgumentError` at run time.
-
-    Example:
-        >>> FromDistribution(tfp.distributions.Uniform(0.3, 0.7))((4,), seed=(1, 2)).shape
-        TensorShape([4])
-    """
-
-    distribution: Any = argument(_scalar_distribution)
-
-    def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
-        return _in_unit_interval(self.distribution.sample(shape, seed=seed))
-
-    def get_config(self) -> dict[str, Any]:
-        _arguments.fail(
-            TypeError,
-            "A tfp distribution cannot be serialized.",
-            "Use coefficient.Beta or coefficient.Constant if you need a config.",
-            distribution=self.distribution,
-        )
 
 
 @dataclass(frozen=True)
@@ -295,7 +249,7 @@ class Scale(Coefficient):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _arguments.ordered(self.low, self.high)
+        _arguments.real("high", self.high, low=self.low, high=1)
 
     def __call__(self, shape: Sequence[Size], seed: Seed, step: Any = None) -> tf.Tensor:
         tau = self.low + (self.high - self.low) * fraction(random_bits(shape, seed))

@@ -1,7 +1,7 @@
 """How two labels become one: `(share, y, y_partner) -> y_mixed`.
 
 `share` is the share of the original's label, after weights: float32 `[B]`, or a tensor that
-broadcasts against `y` if the sample weights differ within an example. `y` and `y_partner` are soft
+broadcasts against `y`, as a function always receives it. `y` and `y_partner` are soft
 labels or numbers `[B, ...]`, and `y_mixed` has their shape and dtype. Any function with this
 signature can be used as a label part.
 
@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Part, argument, as_part
+from keras_mixup._config import OfFunction, Part, argument, as_part
 from keras_mixup._interpolate import interpolate, like_rows
 
-__all__ = ["Dominant", "FromFunction", "Label", "Linear", "Original", "Remix", "Union"]
+__all__ = ["Label", "Linear", "Original", "Remix", "Union"]
 
 
 class Label(Part, abc.ABC):
@@ -51,30 +51,25 @@ class Label(Part, abc.ABC):
         return share
 
 
-@dataclass(frozen=True)
-class FromFunction(Label):
+@dataclass(frozen=True, repr=False)
+class _FromFunction(OfFunction, Label):
     """A label part made from a function `(share, y, y_partner) -> y_mixed`; its result is checked.
 
-    It must have the shape of `y`, and must not be NaN where neither label is.
+    It must have the shape of `y`, and must not be NaN where neither label is. The share that the
+    function receives broadcasts against `y`: as `[B]`, it would be applied along the classes where
+    there are B of them.
     """
 
-    function: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-
     def __call__(self, share: tf.Tensor, y: tf.Tensor, y_partner: tf.Tensor) -> tf.Tensor:
-        y_mixed = tf.convert_to_tensor(self.function(share, y, y_partner))
+        y_mixed = tf.convert_to_tensor(self.function(like_rows(share, y), y, y_partner))
+        rule = "A label part must return y_mixed, numbers of the shape of y."
+        todo = "To mix labels with another share, return label.Linear()(share, y, y_partner)."
         numeric = y_mixed.dtype.is_floating or y_mixed.dtype.is_integer
         if not numeric or not y_mixed.shape.is_compatible_with(y.shape):
-            _arguments.fail(
-                ValueError,
-                "A label part must return y_mixed, numbers of the shape of y.",
-                "To mix labels with another share, return label.Linear()(share, y, y_partner).",
-                y_mixed=y_mixed,
-                y=y,
-            )
+            _arguments.fail(ValueError, rule, todo, y_mixed=y_mixed, y=y)
         y_mixed = _arguments.require(
             tf.reduce_all(tf.shape(y_mixed) == tf.shape(y)),
-            "A label part must return y_mixed, numbers of the shape of y. To mix labels with "
-            "another share, return label.Linear()(share, y, y_partner). Received: shapes ",
+            f"{rule} {todo} Received: shapes ",
             tf.shape(y_mixed),
             tf.shape(y),
             value=tf.cast(y_mixed, y.dtype),
@@ -87,7 +82,7 @@ class FromFunction(Label):
         )
 
 
-as_label = functools.partial(as_part, kind=Label, wrap=FromFunction)
+as_label = functools.partial(as_part, kind=Label, wrap=_FromFunction)
 
 
 @dataclass(frozen=True)
@@ -169,45 +164,12 @@ class Union(Label):
         return tf.where(share == 1, y, tf.where(share == 0, y_partner, both))
 
 
-@dataclass(frozen=True)
-class Dominant(Label):
-    """The label of the example with the larger share; sample weights are mixed as with `Linear`.
-
-        y~ = y where share >= 1/2, else y_partner
-
-    Returns when called:
-        The shape and dtype of `y`.
-
-    Example:
-        >>> y = tf.one_hot([0, 1, 2], 3)
-        >>> Dominant()(tf.constant([0.3, 0.5, 0.8]), y, y[::-1]).numpy().argmax(axis=1).tolist()
-        [2, 1, 2]
-
-    References:
-        The ablation study of Zhang et al., 2017, arXiv:1710.09412, where it is worse than mixing
-        the labels.
-    """
-
-    supports_jit: ClassVar[bool] = True
-
-    def __call__(self, share: tf.Tensor, y: tf.Tensor, y_partner: tf.Tensor) -> tf.Tensor:
-        return tf.where(like_rows(share, y) >= 0.5, y, y_partner)
-
-
 def _counts(name: str, value: Any) -> tuple[float, ...]:
     counts = _arguments.numbers(name, value)
     if min(counts) == 0:
         rule = f"Every number in `{name}` must be positive."
         _arguments.fail(ValueError, rule, "Pass 1 for a class without examples.", **{name: value})
     return counts
-
-
-def _ratio(name: str, value: Any) -> float:
-    ratio = _arguments.real(name, value)
-    if ratio < 1:
-        rule = f"`{name}` must be at least 1."
-        _arguments.fail(ValueError, rule, "The paper uses 3.", **{name: value})
-    return ratio
 
 
 @dataclass(frozen=True)
@@ -246,7 +208,7 @@ class Remix(Label):
     """
 
     class_counts: Sequence[float] = argument(_counts)
-    kappa: float = argument(_ratio, 3.0)
+    kappa: float = argument(functools.partial(_arguments.real, low=1), 3.0)
     tau: float = argument(_arguments.share, 0.5)
     supports_jit: ClassVar[bool] = True
     one_output: ClassVar[bool] = True

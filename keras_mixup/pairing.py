@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._config import Part, argument, as_part
+from keras_mixup._config import OfFunction, Part, argument, as_part
 from keras_mixup._random import fraction, random_bits
 from keras_mixup._types import Nest, Seed, Size
 
-__all__ = ["Closeness", "Cyclic", "FromFunction", "Pairing", "Rotation", "SameClass", "Zipped"]
+__all__ = ["Closeness", "Cyclic", "Pairing", "Rotation", "Zipped"]
 
 
 class Pairing(Part, abc.ABC):
@@ -87,68 +86,6 @@ class Cyclic(Pairing):
     def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
         order = tf.argsort(random_bits([batch_size], seed))
         return tf.scatter_nd(order[:, tf.newaxis], tf.roll(order, -1, axis=0), [batch_size])
-
-
-@dataclass(frozen=True)
-class SameClass(Pairing):
-    """A random cycle through the examples of each class: partners have the same label.
-
-    If a class has only one example in the batch, that example is its own partner.
-
-    Returns when called:
-        int32 `[batch_size]`. `y` must be a single output: class ids `[B]` or `[B, 1]`, or soft
-        labels `[B, K]`, where the class is the one with the largest entry.
-
-    Example:
-        >>> partner = SameClass()(4, tf.constant([0, 1, 0, 1]), seed=(1, 2))
-        >>> partner.numpy().tolist()
-        [2, 3, 0, 1]
-
-    References:
-        The ablation study of Zhang et al., 2017, arXiv:1710.09412, which finds no gain over plain
-        training.
-    """
-
-    def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
-        label = self._label(y)
-        shuffled = tf.argsort(random_bits([batch_size], seed))
-        order = tf.gather(shuffled, tf.argsort(tf.gather(label, shuffled), stable=True))  # [B]
-        label = tf.gather(label, order)
-        # In this order, each class is a contiguous run. The successor of an example is the next one
-        # in the run, and the successor of the last one is the first.
-        starts = tf.searchsorted(label, label, side="left")
-        ends = tf.searchsorted(label, label, side="right")
-        following = tf.range(1, batch_size + 1)
-        successor = tf.gather(order, tf.where(following < ends, following, starts))
-        return tf.scatter_nd(order[:, tf.newaxis], successor, [batch_size])
-
-    @staticmethod
-    def _label(y: Nest) -> tf.Tensor:
-        if not isinstance(y, tf.Tensor) or y.shape.rank not in (1, 2):
-            _arguments.fail(
-                ValueError,
-                "pairing.SameClass() needs a single output of class ids or soft labels.",
-                "Pass y of shape [B] or [B, K].",
-                y=y,
-            )
-        if y.dtype.is_integer and (y.shape.rank == 1 or y.shape[1] == 1):
-            return tf.reshape(y, [-1])
-        if y.dtype.is_integer:
-            _arguments.fail(
-                ValueError,
-                "pairing.SameClass() needs one class per example, but got one per step.",
-                "Pass class ids [B] or [B, 1], or soft labels [B, K].",
-                y=y,
-            )
-        if y.shape.rank == 1 or y.shape[1] == 1:
-            _arguments.fail(
-                ValueError,
-                "A single float per example does not name a class.",
-                "Use pairing.Closeness for numeric targets, and pass targets of a sigmoid as two "
-                "columns: tf.stack([1 - y, y], axis=-1) for y of shape [B].",
-                y=y,
-            )
-        return tf.argmax(y, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -219,19 +156,12 @@ class Zipped(Pairing):
     zipped: ClassVar[bool] = True
 
     def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
-        _arguments.fail(
-            ValueError,
-            "pairing.Zipped() is for datasets of pairs, which already contain the partners.",
-            "Create pairs with shuffled_pairs, or remove `pairing`.",
-            y=y,
-        )
+        raise NotImplementedError("the partners are in the pairs")
 
 
-@dataclass(frozen=True)
-class FromFunction(Pairing):
+@dataclass(frozen=True, repr=False)
+class _FromFunction(OfFunction, Pairing):
     """A pairing made from a function `(batch_size, y, seed) -> partner`; its result is checked."""
-
-    function: Callable[[Size, Nest, Seed], tf.Tensor]
 
     def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
         partner = tf.convert_to_tensor(self.function(batch_size, y, seed))
@@ -254,4 +184,4 @@ class FromFunction(Pairing):
         return tf.cast(partner, tf.int32)
 
 
-as_pairing = functools.partial(as_part, kind=Pairing, wrap=FromFunction)
+as_pairing = functools.partial(as_part, kind=Pairing, wrap=_FromFunction)

@@ -6,19 +6,22 @@ gallery and the benchmark) takes them from `__all__`, in that order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
+import tensorflow as tf
+
+from keras_mixup import _arguments
 from keras_mixup._engine.clean import WithClean
 from keras_mixup._engine.in_model import in_model
 from keras_mixup._engine.mix import Mix
-from keras_mixup._engine.recipe import lam_of, recipe
 from keras_mixup._types import AnyLabel, AnyPairing, NumClasses
 from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized, Segment
-from keras_mixup.coefficient import Beta, Constant, Scale
+from keras_mixup.coefficient import Beta, Coefficient, Constant, PerBatch, Scale, Sometimes
 from keras_mixup.label import Remix
 from keras_mixup.pairing import Closeness
-from keras_mixup.schedule import Schedule
+from keras_mixup.schedule import Schedule, probability_or_schedule
 
 __all__ = [  # noqa: RUF022
     "mixup",
@@ -35,7 +38,38 @@ __all__ = [  # noqa: RUF022
 ]
 
 
-@recipe
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _recipe(make: Callable[P, R]) -> Callable[P, R]:
+    """`make`, with a clear error for `ds.map(mixup)` where `ds.map(mixup())` was meant."""
+
+    @functools.wraps(make)
+    @tf.autograph.experimental.do_not_convert
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        if any(isinstance(leaf, (tf.Tensor, tf.data.Dataset)) for leaf in tf.nest.flatten(args)):
+            name = make.__name__
+            _arguments.fail(
+                TypeError,
+                f"`{name}` makes a mix; it is not a mix itself.",
+                f"Call it first: ds.apply({name}(...)) or ds.map({name}(...)).",
+                arguments=[type(argument).__name__ for argument in args],
+            )
+        return make(*args, **kwargs)
+
+    return checked
+
+
+def _lam_of(coefficient: Coefficient, probability: Any, per_batch: Any = False) -> Coefficient:
+    """Apply the two options that all recipes share to `coefficient`."""
+    probability = probability_or_schedule("probability", probability)
+    if callable(probability) or probability < 1:
+        coefficient = Sometimes(coefficient, probability)
+    return PerBatch(coefficient) if _arguments.flag("per_batch", per_batch) else coefficient
+
+
+@_recipe
 def mixup(
     alpha: float | Schedule = 0.2,
     *,
@@ -72,8 +106,9 @@ def mixup(
         label: how two labels become one, as a part from `keras_mixup.label` or a function. None
             means `label.Linear()`, the equation above.
         keep: names of entries of x or y that are left unchanged, such as ids and file names.
-        dtype: dtype in which uint8 inputs are returned. None means float32; "uint8" rounds to
-            nearest. It is required for uint16 and int16 inputs.
+        dtype: dtype in which uint8, uint16 and int16 inputs are returned. None keeps theirs: the
+            mixture is rounded to the nearest integer, by at most half a level. "float32" does not
+            round. Floats keep their dtype, and labels are never rounded.
         data_format: "channels_last" or "channels_first", for masks and boxes. None means
             `keras.config.image_data_format()`.
 
@@ -103,7 +138,7 @@ def mixup(
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
     """
     return Mix(
-        coefficient=lam_of(Beta(alpha), probability, per_batch),
+        coefficient=_lam_of(Beta(alpha), probability, per_batch),
         blend=Linear(dtype),
         pairing=pairing,
         label=label,
@@ -114,7 +149,7 @@ def mixup(
     )
 
 
-@recipe
+@_recipe
 def regmixup(
     alpha: float | Schedule = 20.0,
     *,
@@ -170,7 +205,7 @@ def regmixup(
     )
 
 
-@recipe
+@_recipe
 def manifold_mixup(
     alpha: float | Schedule = 2.0,
     *,
@@ -239,7 +274,7 @@ def manifold_mixup(
     )
 
 
-@recipe
+@_recipe
 def remix(
     class_counts: Sequence[float],
     alpha: float | Schedule = 1.0,
@@ -290,19 +325,21 @@ def remix(
     References:
         Chou, Chang, Pan, Wei, Juan, 2020, arXiv:2007.03943.
     """
-    return Mix(
-        coefficient=lam_of(Beta(alpha), probability, per_batch),
-        blend=Linear(dtype),
+    return mixup(
+        alpha,
+        num_classes=num_classes,
+        seed=seed,
+        per_batch=per_batch,
+        probability=probability,
         pairing=pairing,
         label=Remix(class_counts, kappa, tau),
-        num_classes=num_classes,
         keep=keep,
+        dtype=dtype,
         data_format=data_format,
-        seed=seed,
     )
 
 
-@recipe
+@_recipe
 def cmixup(
     alpha: float | Schedule = 2.0,
     *,
@@ -346,18 +383,20 @@ def cmixup(
     References:
         Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775.
     """
-    return Mix(
-        coefficient=lam_of(Beta(alpha), probability, per_batch),
-        blend=Linear(dtype),
+    return mixup(
+        alpha,
+        seed=seed,
+        per_batch=per_batch,
+        probability=probability,
         pairing=Closeness(bandwidth),
         label=label,
         keep=keep,
+        dtype=dtype,
         data_format=data_format,
-        seed=seed,
     )
 
 
-@recipe
+@_recipe
 def cutmix(
     alpha: float | Schedule = 1.0,
     *,
@@ -389,7 +428,7 @@ def cutmix(
         alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in the
             paper.
         num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`.
-        dtype: dtype in which uint8 images are returned; None keeps uint8.
+        dtype: dtype in which integer images are returned; None keeps theirs.
         data_format: "channels_last" for images `[B, H, W, C]` and videos `[B, T, H, W, C]`;
             "channels_first" for `[B, C, H, W]`, `[B, C, T, H, W]` and `[B, T, C, H, W]`. None
             means `keras.config.image_data_format()`; images that look like the other format are
@@ -418,7 +457,7 @@ def cutmix(
         Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
     """
     return Mix(
-        coefficient=lam_of(Beta(alpha), probability, per_batch),
+        coefficient=_lam_of(Beta(alpha), probability, per_batch),
         blend=Box(dtype),
         pairing=pairing,
         label=label,
@@ -430,7 +469,7 @@ def cutmix(
     )
 
 
-@recipe
+@_recipe
 def cutmix_minmax(
     low: float = 0.2,
     high: float = 0.8,
@@ -486,7 +525,7 @@ def cutmix_minmax(
         timm's `cutmix_minmax`; CutMix: Yun et al., 2019, arXiv:1905.04899.
     """
     return Mix(
-        coefficient=lam_of(Constant(0.0), probability),
+        coefficient=_lam_of(Constant(0.0), probability),
         blend=BoxRange(low, high, dtype),
         pairing=pairing,
         label=label,
@@ -498,7 +537,7 @@ def cutmix_minmax(
     )
 
 
-@recipe
+@_recipe
 def cutmix_1d(
     alpha: float | Schedule = 1.0,
     *,
@@ -531,8 +570,7 @@ def cutmix_1d(
         alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in
             CutMix.
         num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`.
-        dtype: dtype in which uint8 inputs are returned; None keeps uint8. It is required for
-            uint16 and int16, such as PCM audio: "int16" keeps those.
+        dtype: dtype in which integer inputs are returned; None keeps theirs, such as int16 for PCM audio.
 
     Returns:
         A `Mix`, used as in `mixup`, for sequences `[B, T]`, `[B, T, F]` or `[B, T, F, C]`, such as
@@ -559,7 +597,7 @@ def cutmix_1d(
         CutMix: Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
     """
     return Mix(
-        coefficient=lam_of(Beta(alpha), probability, per_batch),
+        coefficient=_lam_of(Beta(alpha), probability, per_batch),
         blend=Segment(dtype),
         pairing=pairing,
         label=label,
@@ -569,7 +607,7 @@ def cutmix_1d(
     )
 
 
-@recipe
+@_recipe
 def resizemix(
     low: float = 0.1,
     high: float = 0.8,
@@ -599,7 +637,7 @@ def resizemix(
             paper.
         num_classes, seed, probability, pairing, label, keep: as in `mixup`.
         per_batch: whether one tau is drawn for the whole batch; the places of the boxes differ.
-        dtype: as in `cutmix`; uint8 values are rounded to nearest.
+        dtype: as in `cutmix`; integers are rounded to nearest.
         data_format: as in `cutmix`.
 
     Returns:
@@ -629,7 +667,7 @@ def resizemix(
         Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
     """
     return Mix(
-        coefficient=lam_of(Scale(low, high), probability, per_batch),
+        coefficient=_lam_of(Scale(low, high), probability, per_batch),
         blend=Resized(dtype),
         pairing=pairing,
         label=label,
@@ -640,7 +678,7 @@ def resizemix(
     )
 
 
-@recipe
+@_recipe
 def fmix(
     alpha: float | Schedule = 1.0,
     decay: float = 3.0,
@@ -696,7 +734,7 @@ def fmix(
         Harris, Marcu, Painter, Niranjan, Prügel-Bennett, Hare, 2020, arXiv:2002.12047.
     """
     return Mix(
-        coefficient=lam_of(Beta(alpha), probability, per_batch),
+        coefficient=_lam_of(Beta(alpha), probability, per_batch),
         blend=Fourier(decay, dtype),
         pairing=pairing,
         label=label,
@@ -707,7 +745,7 @@ def fmix(
     )
 
 
-@recipe
+@_recipe
 def specmix(
     ratio: float = 0.3,
     *,
@@ -732,7 +770,7 @@ def specmix(
         ratio: width of a band as a fraction of its axis, in [0, 1]. Default 0.3, as in the authors'
             code; they used 0.7 for acoustic scenes.
         num_classes, seed, probability, pairing, label, keep: as in `mixup`.
-        dtype: dtype in which uint8 inputs are returned; None keeps uint8.
+        dtype: dtype in which integer inputs are returned; None keeps theirs.
 
     Returns:
         A `Mix`, used as in `mixup`, for spectrograms `[B, T, F]` or `[B, T, F, C]`, where axis 1 is
@@ -761,7 +799,7 @@ def specmix(
         Kim, Han, Ko, 2021, arXiv:2108.03020.
     """
     return Mix(
-        coefficient=lam_of(Constant(0.0), probability),
+        coefficient=_lam_of(Constant(0.0), probability),
         blend=Bands(ratio, dtype),
         pairing=pairing,
         label=label,

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_mixup import blend, coefficient, cutmix, cutmix_minmax, resizemix
-from keras_mixup.blend import draw_box
 
 
 @given(
@@ -42,8 +41,9 @@ def test_box_is_pasted_pixel_by_pixel(batch, height, width, channels, dtype, see
 def test_boxes_worked_by_hand():
     """H = 10, W = 20; lam = 3/4 gives sides 5 and 10."""
     lam = tf.constant([0.75, 0.75, 0.75, 1.0, 0.0])
-    center = tf.constant([[0.5, 0.5], [0.0, 0.0], [0.95, 0.95], [0.5, 0.5], [0.5, 0.5]])
-    top, left, bottom, right = (edge.numpy().tolist() for edge in draw_box(lam, center, 10, 20))
+    words = (np.array([0.5, 0.0, 0.95, 0.5, 0.5]) * 2**32).astype("uint32").view("int32")
+    box = blend.Box().rectangle(lam, tf.constant(np.repeat(words[:, None], 8, 1)), 10, 20)
+    top, left, bottom, right = (edge.numpy().tolist() for edge in box)
     assert top == [3, 0, 7, 5, 0]
     assert bottom == [8, 3, 10, 5, 10]
     assert left == [5, 0, 14, 10, 0]

@@ -105,17 +105,6 @@ def test_probability_is_per_example_or_per_batch():
     assert not set(each.mean(axis=1)) & {0.0, 1.0}
 
 
-def test_any_tfp_distribution():
-    lam = coefficient.FromDistribution(tfp.distributions.Uniform(0.3, 0.7))((DRAWS,), seed=(1, 2))
-    assert distance(lam, scipy.stats.uniform(0.3, 0.4).cdf) < EPSILON
-
-
-def test_a_distribution_outside_the_interval_is_an_error():
-    normal = coefficient.FromDistribution(tfp.distributions.Normal(0.5, 10.0))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"lam must lie in \[0, 1\]"):
-        normal((100,), seed=(1, 2))
-
-
 def test_scale_is_uniform():
     lam = coefficient.Scale(0.1, 0.8)((DRAWS,), seed=(1, 2)).numpy()
     assert lam.dtype == np.float32
@@ -127,8 +116,15 @@ def test_scale_is_uniform():
 
 @pytest.mark.parametrize("lam", [-0.1, 1.5, np.nan])
 def test_a_function_must_stay_in_the_unit_interval(lam):
-    function = coefficient.FromFunction(lambda shape, seed: tf.fill(shape, lam))
+    mix, x = Mix(coefficient=lambda shape, seed: tf.fill(shape, lam)), np.zeros((3, 2), "float32")
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"lam must lie in \[0, 1\]"):
-        function([3], seed=(1, 2))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"lam must lie in \[0, 1\]"):
-        Mix(coefficient=function)(np.zeros((3, 2), "float32"), np.zeros((3, 2), "float32"))
+        mix(x, x)
+    compiled = tf.function(lambda x: mix(x, x), jit_compile=True)
+    assert np.isnan(compiled(tf.constant(x))[1]).all()  # where nothing can be raised
+
+
+def test_a_distribution_of_tensorflow_probability_is_a_function():
+    uniform = tfp.distributions.Uniform(0.3, 0.7)
+    mix = Mix(coefficient=lambda shape, seed: uniform.sample(shape, seed=seed), seed=0)
+    lam = mix.draw_plan((np.zeros((DRAWS, 1)), np.zeros(DRAWS)), (1, 2)).lam.numpy()
+    assert distance(lam, lambda s: np.clip((s - 0.3) / 0.4, 0, 1)) < EPSILON

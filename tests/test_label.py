@@ -5,20 +5,16 @@ import pytest
 import tensorflow as tf
 from helpers import (
     SLICES,
-    arrays,
     dataset_of,
     floats,
     provenance,
-    provenance_dataset,
     spec,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_mixup import (
-    Mix,
     Plan,
-    coefficient,
     label,
     mixup,
     remix,
@@ -86,14 +82,6 @@ def test_remix_mixes_inputs_and_weights_plainly():
     np.testing.assert_array_equal(y_mixed[0], [0, 1, 0])  # the minority keeps it
     np.testing.assert_array_equal(y_mixed[1], [0, 1, 0])  # 0.4 * 3 of 1.8 parts: 1 - 2/3 < tau
     np.testing.assert_allclose(w[:2], [0.4 * 1 + 0.6 * 3, 0.4 * 3 + 0.6 * 1], rtol=1e-6)
-
-
-def test_inputs_only_takes_the_dominant_label():
-    mix = Mix(coefficient=coefficient.Beta(1.0), label=label.Dominant(), num_classes=8)
-    for x, y in arrays(provenance_dataset(8).batch(8).apply(mix)):
-        pixel = x.mean(axis=(1, 2))
-        np.testing.assert_array_equal(y, np.eye(8)[pixel.argmax(axis=1)])
-        assert ((pixel > 0.01) & (pixel < 0.99)).any()
 
 
 def test_label_smoothing_before_and_after_mixing_is_one():

@@ -282,7 +282,7 @@ def test_the_label_part_sees_the_share_after_weights():
     np.testing.assert_allclose(seen[0], [0.5, 0.9])
 
 
-@pytest.mark.parametrize("part", [label.Original(), label.Union(), label.Dominant()])
+@pytest.mark.parametrize("part", [label.Original(), label.Union()])
 def test_a_label_of_weight_zero_counts_in_no_label_part(part):
     y = np.float32([[1, 0], [1, 1]])
     mix = mixup(label=part)

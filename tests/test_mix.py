@@ -207,6 +207,7 @@ def test_any_structure_against_loops(batch, classes, structure, labels, weighted
     ]
     weight = rng.random(batch).astype("float32")
     element = (x, y, weight) if weighted else (x, y)
+    box = box and labels != "tokens"  # of rank 3, which would be labels of pixels
     num_classes = classes if labels in ("ids", "column") else None
     mix = (cutmix if box else mixup)(1.0, num_classes=num_classes)
     plan = mix.draw_plan(element, seed=(seed, 1))

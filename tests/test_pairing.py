@@ -11,8 +11,6 @@ from helpers import (
     assert_equal,
     head,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from keras_mixup import (
     Mix,
@@ -70,31 +68,6 @@ def test_all_rotations_but_none_are_equally_likely(size):
     assert size == 2 or scipy.stats.chisquare(counts[1:]).pvalue > FALSE_ALARM
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.integers(0, 2**31 - 1))
-def test_same_class_is_one_cycle_a_class(labels, seed):
-    labels = np.array(labels)
-    partner = pairing.SameClass()(len(labels), tf.constant(labels), (seed, 1)).numpy()
-    np.testing.assert_array_equal(labels[partner], labels)
-    assert sorted(partner) == list(range(len(labels)))
-    for start in range(len(labels)):
-        walk, here = {start}, partner[start]
-        while here != start:
-            walk.add(here)
-            here = partner[here]
-        assert walk == set(np.flatnonzero(labels == labels[start]))
-
-
-def test_same_class_reads_soft_labels_and_draws_anew():
-    y = np.eye(3, dtype="float32")[np.arange(30) % 3]
-    partners = [pairing.SameClass()(30, tf.constant(y), (seed, 0)).numpy() for seed in range(2)]
-    for partner in partners:
-        np.testing.assert_array_equal(partner % 3, np.arange(30) % 3)
-    assert (partners[0] != partners[1]).any()
-    x = np.zeros((30, 2), "float32")
-    mixed = head(SLICES((x, y)).batch(30).apply(mixup(1.0, pairing=pairing.SameClass())))[1]
-    np.testing.assert_array_equal(mixed, y)
-
-
 def test_closeness_draws_by_the_kernel():
     """20,000 draws for three targets: each frequency within 0.02, which a fair sampler misses
     with probability below 2 exp(-2 * 20,000 * 0.02^2) = 3e-7 (Hoeffding)."""
@@ -133,8 +106,6 @@ def test_cmixup_through_a_dataset():
     [
         (pairing.Closeness(1.0), np.arange(4)),
         (pairing.Closeness(1.0), (np.zeros(4, "f"), np.zeros(4, "f"))),
-        (pairing.SameClass(), np.zeros((4, 1), "f")),
-        (pairing.SameClass(), {"a": np.arange(4)}),
     ],
 )
 def test_targets_that_cannot_be_compared(part, y):
@@ -163,15 +134,9 @@ def test_a_custom_pairing_sees_the_labels():
         np.testing.assert_allclose(head(use(mix))[1], np.eye(3)[IDS], atol=1e-6)
 
 
-def test_same_class_needs_one_class_per_example():
-    ids = tf.constant([[0, 1], [0, 1]])
-    with pytest.raises(ValueError, match="one per step"):
-        pairing.SameClass()(2, ids, seed=(1, 2))
-
-
 @pytest.mark.parametrize("partner", [[1.7, 0.2], [[1], [0]]])
 def test_a_function_must_return_integers_of_rank_one(partner):
-    function = pairing.FromFunction(lambda size, y, seed: partner)
+    function = Mix(pairing=lambda size, y, seed: partner).pairing
     with pytest.raises(ValueError, match="integers of rank 1"):
         function(2, None, seed=(1, 2))
 
@@ -184,19 +149,10 @@ def test_closeness_beside_a_target_that_is_not_a_number():
         assert partner[3] != 3
 
 
-def test_pairings_by_the_label_name_the_data_that_they_are_not_for():
-    pairs = tf.data.Dataset.from_tensors((np.ones([4, 2], "f4"), np.ones([4], "f4")))
+def test_closeness_of_pairs_names_what_to_use_and_that_works():
+    y = np.float32([0, 1, 0, 1])
+    pairs = tf.data.Dataset.from_tensors((np.ones([4, 2], "f4"), y))
     pairs = tf.data.Dataset.zip((pairs, pairs))
     with pytest.raises(ValueError, match="For a dataset of pairs, use mixup"):
         pairs.apply(cmixup(bandwidth=1.0))
-    for shape in [4], [4, 1]:
-        with pytest.raises(ValueError, match=r"targets of a sigmoid.*two columns"):
-            pairing.SameClass()(4, tf.zeros(shape), (1, 2))
-
-
-def test_the_advice_of_pairings_by_the_label_works():
-    y = np.float32([0, 1, 0, 1])
-    pairs = tf.data.Dataset.from_tensors((np.ones([4, 2], "f4"), y))
-    assert_equal(head(tf.data.Dataset.zip((pairs, pairs)).apply(mixup()))[1], y)
-    columns = tf.stack([1 - y, y], axis=-1)
-    assert pairing.SameClass()(4, columns, (1, 2)).numpy().tolist() == [2, 3, 0, 1]
+    assert_equal(head(pairs.apply(mixup()))[1], y)

@@ -24,7 +24,7 @@ def test_lam_out_of_range_is_refused(call, lam):
     for dtype in ("float32", "float64", "float16"):
         values = np.array([0.5, lam], dtype)
         for given in (values, tf.constant(values), values.tolist()):
-            with pytest.raises(INVALID, match=r"`lam` .* lie in \[0, 1\].*Received"):
+            with pytest.raises(INVALID, match=r"`lam` .* in \[0, 1\].*Received"):
                 apply(call, mixup(), Plan([1, 0], given))
     pair = (X, Y), (X, Y)
     with pytest.raises(INVALID, match="`lam`"):
@@ -47,16 +47,33 @@ def test_lam_out_of_range_is_nan_where_nothing_can_be_raised(lam):
     assert np.isfinite(mixed[1][0]).all()
 
 
+def test_a_plan_for_another_batch_is_refused_when_it_runs():
+    """A plan of size 1 was broadcast where the size of the batch was not known."""
+    for plan in (Plan([0], [0.5]), Plan([1, 0], [0.5]), Plan([0, 0, 0], [0.5, 0.5])):
+
+        def mixed(x, y, plan=plan):
+            return mixup().apply_plan((x, y), plan)
+
+        signature = [tf.TensorSpec([None, 2]), tf.TensorSpec([None, 1])]
+        with pytest.raises(INVALID, match="one value per example"):
+            tf.function(mixed, input_signature=signature)(X, Y)
+        compiled = tf.function(mixed, input_signature=signature, jit_compile=True)
+        try:
+            assert np.isnan(compiled(X, Y)[1]).all()
+        except INVALID:
+            continue  # sizes that XLA cannot broadcast
+
+
 @CALLS
 def test_indices_out_of_range_are_refused(call):
     for partner in ([1, 2], [-1, 0], np.array([1, 2**40])):
-        with pytest.raises(INVALID, match=r"`partner` .* index into the batch"):
+        with pytest.raises(INVALID, match=r"`partner` .* from 0 to B - 1"):
             apply(call, mixup(), Plan(partner, [0.5, 0.5]))
     plan = Plan([1, 0], [0.5, 0.5])
     for chosen in ([0, 2], [-1, 0]):
-        with pytest.raises(INVALID, match=r"`chosen` .* lie in \[0, 2\)"):
+        with pytest.raises(INVALID, match=r"`chosen` .* from 0 to 1"):
             apply(call, choose(mixup(), None), ChoicePlan(chosen, (plan, plan)))
-    with pytest.raises(INVALID, match=r"`layer` .* lie in \[0, 1\)"):
+    with pytest.raises(INVALID, match=r"`layer` .* from 0 to 0"):
         apply(call, in_model(mixup()), InModelPlan([1, 0], [0.5, 0.5], [0, 1]))
 
 

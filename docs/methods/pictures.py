@@ -43,7 +43,7 @@ METHODS = {
     for name in km.recipes.__all__
     if name not in ("cmixup", "manifold_mixup")  # drawn by their own functions, below
 }
-METHODS["choose"] = km.choose(km.mixup(1.0, dtype="uint8"), km.cutmix(), None, seed=37)
+METHODS["choose"] = km.choose(km.mixup(1.0), km.cutmix(), None, seed=37)
 # Index of the example that is shown if there is room for only one of the four.
 BEST = {"specmix": 3, "regmixup": 1}
 SPECTROGRAMS = ("cutmix_1d", "specmix")

@@ -44,8 +44,7 @@ def choose(
             a choice without a seed derives one from them if all members have one.
 
     Returns:
-        A `Mix`. uint8 images are returned in the widest dtype that any member returns, which is
-        float32 for `mixup` and `cutmix`.
+        A `Mix`. If members return other dtypes than others, the result has the widest of them.
 
     Raises:
         TypeError: if a member is not a mix.
@@ -107,7 +106,7 @@ def _weights(name: str, value: Any) -> tuple[float, ...]:
 class Choice(Method):
     """One of several methods, drawn anew for every example or for every batch."""
 
-    methods: tuple[Method, ...]
+    methods: tuple[Method, ...] = argument(lambda _, methods: tuple(methods))
     weights: Sequence[float] = argument(_weights)
     per_batch: bool = argument(_arguments.flag, False)
 

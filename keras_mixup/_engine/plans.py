@@ -103,7 +103,7 @@ def checked(
             plan=plan,
         )
     fields: dict[str, tf.Tensor] = {}
-    all_fit = tf.constant(True)
+    fits = tf.constant(True)
     for name, value in plan._asdict().items():
         if name == "plans" or (isinstance(value, tuple) and value == () and name in optional):
             continue
@@ -119,22 +119,20 @@ def checked(
                 "Create the plan for this batch.",
                 **{name: value},
             )
-        fits = tf.equal(tf.shape(tensor)[0], size)
+        one_each, inside = tf.equal(tf.shape(tensor)[0], size), tf.constant(True)
         rule = "have one value per example"
         if name != "seed":
-            limit = size if name == "partner" else count
+            limit, words = (size, "B - 1") if name == "partner" else (count, str(count - 1))
             below = tensor <= 1 if is_lam else tensor < tf.cast(limit, tensor.dtype)
-            fits &= tf.reduce_all((tensor >= 0) & below)
-            rule += (
-                ", in [0, 1]" if is_lam else f", from 0 to {'B' if limit is size else limit} - 1"
-            )
+            inside = (tensor >= 0) & below
+            rule += ", in [0, 1]" if is_lam else f", from 0 to {words}"
         fields[name] = _arguments.require(
-            fits,
+            one_each & tf.reduce_all(inside),
             f"`{name}` of a plan must {rule}. Create the plan for this batch. Received: {name}=",
             tensor,
             value=tf.cast(tensor, tf.float32 if is_lam else tf.int32),
         )
-        all_fit &= fits
+        fits &= one_each & (inside if is_lam else tf.reduce_all(inside))
     if "lam" in fields:
-        fields["lam"] = tf.where(all_fit, fields["lam"], float("nan"))
+        fields["lam"] = tf.where(fits, fields["lam"], float("nan"))
     return plan._replace(**fields)

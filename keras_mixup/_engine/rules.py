@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_mixup._config import OfFunction
 from keras_mixup._engine.convert import OneHot, one_hot
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.element import Leaf
@@ -25,7 +26,7 @@ from keras_mixup._engine.fields import (
 from keras_mixup._engine.weights import WEIGHTS_RULE, WEIGHTS_TODO, aligned_shape
 from keras_mixup._nest import is_boxes
 from keras_mixup.blend import Blend, Grid
-from keras_mixup.label import FromFunction, Label, Linear
+from keras_mixup.label import Label, Linear
 
 FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
 INTEGERS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
@@ -150,7 +151,7 @@ def label_field(leaf: Leaf, context: Context) -> Field | None:
     axis_of_classes = axis if has_axis and shape.rank > 1 else None
     weight = _weight_of(leaf, shape, axis_of_classes, every=form is not None, ids=ids)
     if form is None:
-        by_function = any(isinstance(label, FromFunction) for label in context.labels)
+        by_function = any(isinstance(label, OfFunction) for label in context.labels)
         return Labels(convert, axis, weight, by_function and (ids or leaf.declared))
     _check_label_parts(leaf, context)
     return Places(convert, axis, first or not has_axis, weight)

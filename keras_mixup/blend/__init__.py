@@ -13,13 +13,13 @@ same plan.
 """
 
 from keras_mixup.blend._bands import Bands
-from keras_mixup.blend._base import BITS, Blend, FromFunction
+from keras_mixup.blend._base import BITS, Blend, Copying
 from keras_mixup.blend._base import as_blend as as_blend  # used by the engine
-from keras_mixup.blend._box import Box, BoxRange, draw_box
+from keras_mixup.blend._box import Box, BoxRange
 from keras_mixup.blend._fourier import Fourier
 from keras_mixup.blend._grid import Form, Grid
 from keras_mixup.blend._grids import Images, Sequences, Spectrograms
-from keras_mixup.blend._linear import Identity, Linear
+from keras_mixup.blend._linear import Linear
 from keras_mixup.blend._resized import Resized
 from keras_mixup.blend._segment import Segment
 
@@ -29,16 +29,14 @@ __all__ = [
     "Blend",
     "Box",
     "BoxRange",
+    "Copying",
     "Form",
     "Fourier",
-    "FromFunction",
     "Grid",
-    "Identity",
     "Images",
     "Linear",
     "Resized",
     "Segment",
     "Sequences",
     "Spectrograms",
-    "draw_box",
 ]

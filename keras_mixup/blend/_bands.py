@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,9 +13,8 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._config import argument
 from keras_mixup._random import index
-from keras_mixup._types import Nest, Size
-from keras_mixup.blend._base import Blend
-from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup._types import Size
+from keras_mixup.blend._base import Copying
 from keras_mixup.blend._grid import Grid
 from keras_mixup.blend._grids import Spectrograms
 from keras_mixup.blend._images import canvas, replace, reshape_like, share_of, within
@@ -25,7 +25,7 @@ _MOST = 2
 
 
 @dataclass(frozen=True)
-class Bands(Blend):
+class Bands(Copying):
     """x~ = x outside some bands of time and frequency, x_partner inside them: SpecMix.
 
     Spectrograms are `[B, T, F]` or `[B, T, F, C]`: axis 1 is time and axis 2 is frequency. The
@@ -37,13 +37,13 @@ class Bands(Blend):
     Args:
         ratio: width of a band as a fraction of its axis, in [0, 1]. Default 0.3, as in the authors'
             code.
-        dtype: dtype in which integer inputs are returned; None keeps uint8.
+        dtype: dtype in which integer inputs are returned; None keeps theirs.
 
     Returns when called:
         `(x_mixed, share)`.
 
     Raises:
-        ValueError: if an input has a different rank, or if inputs differ in T or F.
+        ValueError: in a mix, if an input has a different rank, or if inputs differ in T or F.
 
     Example:
         >>> x = tf.zeros([4, 10, 8]), tf.ones([4, 10, 8])
@@ -58,24 +58,18 @@ class Bands(Blend):
 
     ratio: float = argument(_arguments.share, 0.3)
     dtype: str | None = argument(_arguments.output_dtype, None)
-    supports_jit: ClassVar[bool] = True
     grid: ClassVar[type[Grid]] = Spectrograms
 
-    def __call__(
-        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Nest, tf.Tensor]:
-        times, frequencies = _common_size(x)
+    def copy(
+        self, lam: tf.Tensor, seed: tf.Tensor, *sizes: Size
+    ) -> tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], tf.Tensor]:
+        times, frequencies = sizes
         words = _MOST + 1
         time_bands = self._draw(lam, seed[:, :words], times)
         frequency_bands = self._draw(lam, seed[:, words : 2 * words], frequencies)
-
-        def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-            mixed = _paste(a, b, time_bands, frequency_bands)
-            return as_dtype(mixed, pixel_dtype(a, self.dtype))
-
         kept = _outside(time_bands, times) * _outside(frequency_bands, frequencies)
         share = share_of(kept, times * frequencies)
-        return tf.nest.map_structure(mix, x, x_partner), share
+        return lambda a, b: _paste(a, b, time_bands, frequency_bands), share
 
     def _draw(self, lam: tf.Tensor, bits: tf.Tensor, size: Size) -> list[_Band]:
         """The bands along one axis; those beyond the number drawn are empty."""
@@ -87,32 +81,6 @@ class Bands(Blend):
 
 # The first position, and the last position + 1; int32 `[B]` each.
 _Band = tuple[tf.Tensor, tf.Tensor]
-
-
-def _common_size(x: Nest) -> tuple[Size, Size]:
-    """The number of times and of frequencies of all inputs, which share one set of bands."""
-    leaves = tf.nest.flatten(x)
-    for leaf in leaves:
-        if leaf.shape.rank not in (3, 4):
-            _arguments.fail(
-                ValueError,
-                "SpecMix needs spectrograms [B, T, F] or [B, T, F, C]: time, then frequency.",
-                "Add the missing axis, or use another blend.",
-                shape=leaf.shape,
-            )
-        if not leaf.shape[1:3].is_compatible_with(leaves[0].shape[1:3]):
-            _arguments.fail(
-                ValueError,
-                "Spectrograms that share bands must have the same number of times and frequencies.",
-                "Pad them to the same size.",
-                shapes=[leaf.shape for leaf in leaves],
-            )
-    dynamic = tf.shape(leaves[0])
-    times, frequencies = leaves[0].shape[1:3]
-    return (
-        dynamic[1] if times is None else times,
-        dynamic[2] if frequencies is None else frequencies,
-    )
 
 
 def _inside(bands: list[_Band], size: Size, values: Size = 1) -> tf.Tensor:

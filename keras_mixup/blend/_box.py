@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,18 +13,16 @@ from keras_mixup import _arguments
 from keras_mixup._boxes import Boxes, Rectangle, cut
 from keras_mixup._config import argument
 from keras_mixup._random import fraction, index
-from keras_mixup._types import ImageSize, Nest, Size
-from keras_mixup.blend._base import Blend
-from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup._types import ImageSize, Size
+from keras_mixup.blend._base import Copying
 from keras_mixup.blend._grid import Grid
 from keras_mixup.blend._grids import Images
-from keras_mixup.blend._images import around, common_size, kept_share, paste, place_inside
+from keras_mixup.blend._images import around, kept_share, paste, place_inside
 
 
-class _Rectangular(Blend):
+class _Rectangular(Copying):
     """x~ = x outside a rectangle, x_partner inside it."""
 
-    supports_jit: ClassVar[bool] = True
     grid: ClassVar[type[Grid]] = Images
     boxes: ClassVar[Literal["cut"]] = "cut"
 
@@ -31,16 +30,11 @@ class _Rectangular(Blend):
     def rectangle(self, lam: tf.Tensor, seed: tf.Tensor, height: Size, width: Size) -> Rectangle:
         """The rectangle of each example, for images of the given size."""
 
-    def __call__(
-        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Nest, tf.Tensor]:
-        height, width = common_size(x)
-        box = self.rectangle(lam, seed, height, width)
-
-        def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-            return as_dtype(paste(a, b, box), pixel_dtype(a, self.dtype))
-
-        return tf.nest.map_structure(mix, x, x_partner), kept_share(box, height, width)
+    def copy(
+        self, lam: tf.Tensor, seed: tf.Tensor, *sizes: Size
+    ) -> tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], tf.Tensor]:
+        box = self.rectangle(lam, seed, *sizes)
+        return lambda a, b: paste(a, b, box), kept_share(box, *sizes)
 
     def mix_boxes(
         self,
@@ -64,7 +58,7 @@ class Box(_Rectangular):
     same in every frame.
 
     Args:
-        dtype: dtype in which integer images are returned; None keeps uint8.
+        dtype: dtype in which integer images are returned; None keeps theirs.
 
     Returns when called:
         `(x_mixed, share)`.
@@ -85,7 +79,12 @@ class Box(_Rectangular):
     dtype: str | None = argument(_arguments.output_dtype, None)
 
     def rectangle(self, lam: tf.Tensor, seed: tf.Tensor, height: Size, width: Size) -> Rectangle:
-        return draw_box(lam, fraction(seed[:, :2]), height, width)
+        size = tf.stack([height, width])
+        sides = tf.expand_dims(tf.sqrt(1 - lam), 1) * tf.cast(size, tf.float32)
+        center = fraction(seed[:, :2])
+        start, stop = around(center, tf.cast(tf.round(sides), tf.int32), size)  # [B, 2]
+        (top, left), (bottom, right) = tf.unstack(start, axis=1), tf.unstack(stop, axis=1)
+        return Rectangle(top, left, bottom, right)
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class BoxRange(_Rectangular):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _arguments.ordered(self.low, self.high)
+        _arguments.real("high", self.high, low=self.low, high=1)
 
     def rectangle(self, lam: tf.Tensor, seed: tf.Tensor, height: Size, width: Size) -> Rectangle:
         def side(bits: tf.Tensor, size: Size) -> tf.Tensor:
@@ -137,27 +136,3 @@ class BoxRange(_Rectangular):
 
         sides = side(seed[:, 0], height), side(seed[:, 1], width)
         return place_inside(sides, seed[:, 2:4], height, width)
-
-
-def draw_box(lam: tf.Tensor, center: tf.Tensor, height: Size, width: Size) -> Rectangle:
-    """Compute the CutMix boxes for given centers.
-
-    Args:
-        lam: float32 `[B]`.
-        center: float32 `[B, 2]`, vertical and horizontal position, as fractions in [0, 1).
-        height, width: size of the image, in pixels.
-
-    Returns:
-        `(top, left, bottom, right)`, int32 `[B]` each. The intervals are half-open, so the rows of
-        a box are top to bottom - 1.
-
-    Example:
-        >>> box = draw_box(tf.constant([0.75]), tf.constant([[0.5, 0.0]]), height=8, width=8)
-        >>> [edge.numpy().tolist() for edge in box]
-        [[2], [0], [6], [2]]
-    """
-    size = tf.stack([height, width])
-    sides = tf.expand_dims(tf.sqrt(1 - lam), 1) * tf.cast(size, tf.float32)
-    start, stop = around(center, tf.cast(tf.round(sides), tf.int32), size)  # [B, 2]
-    (top, left), (bottom, right) = tf.unstack(start, axis=1), tf.unstack(stop, axis=1)
-    return Rectangle(top, left, bottom, right)

@@ -1,4 +1,4 @@
-"""The dtype in which inputs are returned: floats keep theirs, for integers it can be chosen."""
+"""Conversion to the dtype in which inputs are returned."""
 
 from __future__ import annotations
 
@@ -14,8 +14,3 @@ def as_dtype(x: tf.Tensor, dtype: tf.DType | str | None) -> tf.Tensor:
         # low bits are the integer. A compiled conversion from float takes several times as long.
         x = tf.bitcast(x + 1.5 * 2.0**23, tf.int32)
     return tf.cast(x, dtype)
-
-
-def pixel_dtype(x: tf.Tensor, dtype: str | None) -> tf.DType:
-    """The dtype in which a method that copies pixels returns `x`."""
-    return x.dtype if x.dtype.is_floating or dtype is None else tf.as_dtype(dtype)

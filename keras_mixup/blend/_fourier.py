@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,12 +13,11 @@ import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._config import argument
-from keras_mixup._types import Nest, Size
-from keras_mixup.blend._base import Blend
-from keras_mixup.blend._dtype import pixel_dtype
+from keras_mixup._types import Size
+from keras_mixup.blend._base import Copying
 from keras_mixup.blend._grid import Grid
 from keras_mixup.blend._grids import Images
-from keras_mixup.blend._images import canvas, common_size, in_one_pass, replace, share_of
+from keras_mixup.blend._images import canvas, in_one_pass, replace, share_of
 
 # 2^64 over the golden ratio, as in SplitMix64.
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -27,7 +27,7 @@ _ALL = 2**20
 
 
 @dataclass(frozen=True)
-class Fourier(Blend):
+class Fourier(Copying):
     """x~ = x where a random landscape is high, x_partner where it is low: FMix.
 
     The landscape is Re(ifft2(z a)), where z is complex Gaussian noise,
@@ -67,23 +67,20 @@ class Fourier(Blend):
 
     decay: float = argument(_arguments.real, 3.0)
     dtype: str | None = argument(_arguments.output_dtype, None)
+    supports_jit: ClassVar[bool] = False
     grid: ClassVar[type[Grid]] = Images
 
-    def __call__(
-        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Nest, tf.Tensor]:
-        height, width = common_size(x)
+    def copy(
+        self, lam: tf.Tensor, seed: tf.Tensor, *sizes: Size
+    ) -> tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], tf.Tensor]:
+        height, width = sizes
         pixels = height * width
         kept = tf.cast(tf.round(lam * tf.cast(pixels, tf.float32)), tf.int32)
         landscape = draw_landscape(seed, height, width, self.decay)
         mask = highest(tf.reshape(landscape, [-1, pixels]), kept)
         mask = tf.reshape(mask, [-1, height, width])
-
-        def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-            return in_one_pass(_where, pixel_dtype(a, self.dtype), mask, a, b)
-
         share = share_of(kept, pixels)
-        return tf.nest.map_structure(mix, x, x_partner), share
+        return lambda a, b: in_one_pass(_where, self.returned(a), mask, a, b), share
 
 
 def draw_landscape(seed: tf.Tensor, height: Size, width: Size, decay: float) -> tf.Tensor:

@@ -112,7 +112,7 @@ class Spectrograms(Grid):
     rank: ClassVar[int] = 2
     rule: ClassVar[str] = "Spectrograms must be [B, T, F] or [B, T, F, C]: time, then frequency."
     labels: ClassVar[str] = "ids [B, T, F] or floats [B, T, F, K]"
-    canonical: ClassVar[slice] = slice(-3, -1)
+    canonical: ClassVar[slice] = slice(1, 3)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import _arguments
 from keras_mixup._boxes import Rectangle
 from keras_mixup._random import index
-from keras_mixup._types import Nest, Size
+from keras_mixup._types import Size
 from keras_mixup.blend._dtype import as_dtype
 
 
@@ -40,32 +39,6 @@ def sizes(x: tf.Tensor) -> list[Size]:
     """The sizes of all axes but the batch: integers where known, otherwise scalar tensors."""
     axes = range(1, x.shape.rank)
     return [tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in axes]
-
-
-def common_size(x: Nest) -> tuple[Size, Size]:
-    """The height and width of the images in `x`, which share one mask.
-
-    Raises:
-        ValueError: if an input is neither images nor videos, or if inputs differ in H or W.
-    """
-    leaves = tf.nest.flatten(x)
-    for leaf in leaves:
-        if leaf.shape.rank < 4:
-            _arguments.fail(
-                ValueError,
-                "Images must be [B, H, W, C], and videos [B, T, H, W, C].",
-                "Add the missing axes, or use another blend.",
-                shape=leaf.shape,
-            )
-        if not leaf.shape[-3:-1].is_compatible_with(leaves[0].shape[-3:-1]):
-            _arguments.fail(
-                ValueError,
-                "Images that are mixed at the same places must have the same height and width.",
-                "Resize them to the same size.",
-                shapes=[leaf.shape for leaf in leaves],
-            )
-    first = canvas(leaves[0])
-    return first.height, first.width
 
 
 def around(

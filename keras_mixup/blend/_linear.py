@@ -1,4 +1,4 @@
-"""`Identity` and `Linear`: no mixing, and mixup."""
+"""`Linear`: mixup."""
 
 from __future__ import annotations
 
@@ -16,38 +16,16 @@ from keras_mixup.blend._dtype import as_dtype
 
 
 @dataclass(frozen=True)
-class Identity(Blend):
-    """x~ = x. The share of the original is 1.
-
-    Example:
-        >>> x_mixed, share = Identity()(tf.zeros([2]), tf.ones([2]), tf.constant([0.2, 0.7]), ())
-        >>> x_mixed.numpy().tolist(), share.numpy().tolist()
-        ([0.0, 0.0], [1.0, 1.0])
-    """
-
-    supports_jit: ClassVar[bool] = True
-    draws: ClassVar[bool] = False
-    boxes: ClassVar[Literal["unite"]] = "unite"
-
-    def __call__(
-        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Nest, tf.Tensor]:
-        return x, tf.ones_like(lam)
-
-    def accepts(self, dtype: tf.DType) -> bool:
-        return dtype.is_floating or dtype.is_integer
-
-
-@dataclass(frozen=True)
 class Linear(Blend):
     """x~ = lam x + (1 - lam) x_partner: mixup.
 
-    Inputs can have any rank and any number; all are mixed with the same lam. Floats keep their
-    dtype; float16 and bfloat16 are computed in float32.
+    Inputs can have any rank and any number; all are mixed with the same lam. They keep their dtype.
+    float16 and bfloat16 are computed in float32, and so are uint8, uint16 and int16, which are then
+    rounded to the nearest integer: by at most half a level, as labels are not.
 
     Args:
-        dtype: dtype in which integer inputs are returned: None (float32), a float dtype, or their
-            own dtype, which rounds to the nearest integer. It is required for uint16 and int16.
+        dtype: dtype in which integer inputs are returned; None keeps theirs, and "float32" does not
+            round.
 
     Returns when called:
         `(x_mixed, lam)`.
@@ -71,6 +49,6 @@ class Linear(Blend):
     ) -> tuple[Nest, tf.Tensor]:
         def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             mixed = interpolate(a, b, lam)
-            return mixed if a.dtype.is_floating else as_dtype(mixed, self.dtype)
+            return mixed if a.dtype.is_floating else as_dtype(mixed, self.dtype or a.dtype)
 
         return tf.nest.map_structure(mix, x, x_partner), lam

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,14 +11,13 @@ import tensorflow as tf
 from keras_mixup import _arguments
 from keras_mixup._boxes import Rectangle
 from keras_mixup._config import argument
-from keras_mixup._types import Nest, Size
-from keras_mixup.blend._base import Blend
-from keras_mixup.blend._dtype import as_dtype, pixel_dtype
+from keras_mixup._types import Size
+from keras_mixup.blend._base import Copying
+from keras_mixup.blend._dtype import as_dtype
 from keras_mixup.blend._grid import Grid
 from keras_mixup.blend._grids import Images
 from keras_mixup.blend._images import (
     canvas,
-    common_size,
     in_one_pass,
     kept_share,
     paste,
@@ -27,7 +27,7 @@ from keras_mixup.blend._images import (
 
 
 @dataclass(frozen=True)
-class Resized(Blend):
+class Resized(Copying):
     """x~ = x outside a box, the whole x_partner, resized to the box, inside it: ResizeMix.
 
     The box has sides (H, W) sqrt(1 - lam), rounded to whole pixels and at least 1. Its position is
@@ -40,7 +40,8 @@ class Resized(Blend):
     op for this, so only the last step of this blend is compiled.
 
     Args:
-        dtype: dtype in which integer images are returned; None keeps uint8, rounded to nearest.
+        dtype: dtype in which integer images are returned; None keeps theirs, rounded to
+            nearest.
 
     Returns when called:
         `(x_mixed, share)`.
@@ -59,20 +60,20 @@ class Resized(Blend):
     """
 
     dtype: str | None = argument(_arguments.output_dtype, None)
+    supports_jit: ClassVar[bool] = False
     grid: ClassVar[type[Grid]] = Images
 
-    def __call__(
-        self, x: Nest, x_partner: Nest, lam: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[Nest, tf.Tensor]:
-        height, width = common_size(x)
-        sides = _side(lam, height), _side(lam, width)
-        box = place_inside(sides, seed[:, :2], height, width)
+    def copy(
+        self, lam: tf.Tensor, seed: tf.Tensor, *sizes: Size
+    ) -> tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], tf.Tensor]:
+        sides = _side(lam, sizes[0]), _side(lam, sizes[1])
+        box = place_inside(sides, seed[:, :2], *sizes)
 
-        def mix(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-            dtype = pixel_dtype(a, self.dtype)
+        def paste_resized(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+            dtype = self.returned(a)
             return in_one_pass(_pasted, dtype, tf.cast(a, dtype), _shrunk_into(box, b), *box)
 
-        return tf.nest.map_structure(mix, x, x_partner), kept_share(box, height, width)
+        return paste_resized, kept_share(box, *sizes)
 
 
 def _pasted(x: tf.Tensor, small: tf.Tensor, *edges: tf.Tensor) -> tf.Tensor:
