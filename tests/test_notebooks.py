@@ -1,6 +1,5 @@
 """The notebooks that stand alone: they need only what can be installed, and show what they do."""
 
-import ast
 import json
 import os
 import pathlib
@@ -69,19 +68,6 @@ def tiny_cifar10(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_a_notebook_alone_imports_nothing_of_the_examples(name):
-    trees = [ast.parse(cell.source) for cell in code(read(name))]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    imported = {
-        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
-    }
-    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert "keras_mixup" in imported
-    local = {path.stem for path in EXAMPLES.iterdir()}
-    assert not local & {module.split(".")[0] for module in imported}
-
-
-@pytest.mark.parametrize("name", ALONE)
 def test_a_notebook_alone_has_the_form_of_keras_io(name):
     text = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
     for field in ("Author", "Date created", "Last modified", "Description", "Accelerator"):
@@ -117,13 +103,13 @@ def test_a_notebook_alone_installs_the_package_where_it_is_missing(monkeypatch):
     assert ran[0][1:] == ["-m", "pip", "install", "-q", f"keras_mixup[examples] @ {ROOT.as_uri()}"]
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.ipynb")))
 def test_a_notebook_is_saved_with_what_its_script_gives(name):
     script, notebook = read(name, "py"), read(name)
     assert [c.source.strip() for c in notebook.cells] == [c.source.strip() for c in script.cells]
     assert all(cell.execution_count for cell in code(notebook))
     outputs = [output for cell in code(notebook) for output in cell.outputs]
-    assert "error" not in {output.output_type for output in outputs}
-    kinds = {kind for output in outputs for kind in output.get("data", {})}
-    assert "image/png" in kinds or name == "mixing_in_a_model"
+    kinds = {output.output_type for output in outputs}
+    assert "error" not in kinds
+    assert kinds & {"display_data", "execute_result"} or name == "mixing_in_a_model"
     assert ROOT.as_posix() not in str(notebook)

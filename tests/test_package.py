@@ -158,7 +158,6 @@ def test_docstring_examples_run(name):
 def run(script):
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout
 
 
 USE = """
@@ -169,36 +168,28 @@ assert y.shape == (4, 3)
 """
 
 
-@pytest.mark.slow
-def test_import_loads_neither_tfp_nor_matplotlib():
-    """TensorFlow and Keras may load them; this package does not before it needs them."""
-    script = (
+IMPORTS = {
+    # TensorFlow and Keras may load them; this package does not before it needs them.
+    "loads neither TFP nor matplotlib": (
         "import sys, tensorflow, keras; before = set(sys.modules); import keras_mixup\n"
-        "print({'tensorflow_probability', 'tf_keras', 'matplotlib'} & set(sys.modules) - before)"
-    )
-    assert run(script + USE).strip() == "set()"
-
-
-@pytest.mark.slow
-def test_import_leaves_tensorflow_to_be_configured():
-    """A tensor made at import would start TensorFlow, and strategies of several workers fail."""
-    run(
+        "late = {'tensorflow_probability', 'tf_keras', 'matplotlib'}\n"
+        "assert not late & set(sys.modules) - before\n" + USE
+    ),
+    # A tensor made at import would start TensorFlow, and strategies of several workers fail.
+    "leaves TensorFlow to be configured": (
         "import keras_mixup, tensorflow as tf\n"
         "tf.config.threading.set_intra_op_parallelism_threads(1)"
-    )
+    ),
+    # TFP needs tf-keras, and Keras 2 or 3 is chosen by who comes first.
+    "before TFP": "import keras_mixup, tensorflow_probability, keras, tensorflow" + USE,
+    "after TFP": "import tensorflow_probability, keras_mixup" + USE,
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "imports",
-    [
-        "import keras_mixup, tensorflow_probability, keras, tensorflow",
-        "import tensorflow_probability, keras_mixup",
-    ],
-)
-def test_the_order_of_imports_does_not_matter(imports):
-    """TFP needs tf-keras, and Keras 2 or 3 is chosen by who comes first."""
-    run(imports + USE)
+@pytest.mark.parametrize("name", IMPORTS)
+def test_import(name):
+    run(IMPORTS[name])
 
 
 @pytest.mark.slow
