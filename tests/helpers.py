@@ -23,6 +23,7 @@ from keras_mixup import (
     cutmix_minmax,
     fmix,
     mixup,
+    recipes,
     regmixup,
     remix,
     resizemix,
@@ -100,12 +101,13 @@ RECIPES = {
     ),
 }
 
-# Everything that copies pixels.
+# Everything that copies pixels: the recipes whose blend does, and what is made of them.
 CUTTING = {
-    "cutmix": cutmix,
-    "cutmix_minmax": cutmix_minmax,
-    "resizemix": resizemix,
-    "fmix": fmix,
+    **{
+        name: recipe.make
+        for name, recipe in RECIPES.items()
+        if name in recipes.__all__ and recipe(num_classes=2).blend.grid is blend.Images
+    },
     "choose": lambda **k: choose(mixup(**k), cutmix(**k)),
     "clean": lambda **k: WithClean(cutmix(**k)),
 }

@@ -92,7 +92,7 @@ def test_the_share_is_what_the_bands_leave():
     """
     a, b = (tf.fill([DRAWS, 2, 2], value) for value in (0.0, 100.0))
     _, share = blend.Bands(0.5)(a, b, tf.zeros([DRAWS]), bits(DRAWS))
-    # Hoeffding: a mean of numbers in [0, 1] is within EPSILON but for once in 1e-9.
+    # Hoeffding: a mean of numbers in [0, 1] is within EPSILON except with probability 1e-9.
     assert abs(np.mean(share) - (7 / 12) ** 2) < EPSILON
 
 

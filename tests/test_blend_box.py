@@ -93,7 +93,7 @@ def test_sides_and_places_of_box_range_are_uniform():
     assert uniform_on(bottom - top, np.arange(2, 9)) < EPSILON
     assert uniform_on(right - left, np.arange(4, 17)) < EPSILON
     # Independent sides: the mean share is 1 - E[h] E[w] / (H W) = 1 - 5 * 10 / 200; by Hoeffding
-    # a mean of numbers in [0, 1] is within 0.0231 but for once in 1e-9.
+    # a mean of numbers in [0, 1] is within 0.0231 except with probability 1e-9.
     assert abs(share.numpy().mean() - 0.75) < EPSILON
     # Some 2,857 boxes have each height: epsilon 0.0612.
     assert uniform_on(top[bottom - top == 3], np.arange(8)) < 0.0612

@@ -127,7 +127,7 @@ def test_landscape_is_as_real_part_of_an_inverse_transform():
         sample /= sample[:, 0, 0].std()
     for shift in ((0, 1), (1, 0), (2, 3), (3, 2)):
         steps = [sample[:, 0, 0] - sample[:, shift[0], shift[1]] for sample in (reference, ours)]
-        # A standard deviation of 20,000 numbers is within 3.5 % but for once in 1e-9, twice.
+        # A standard deviation of 20,000 numbers is within 3.5 % except with probability 2e-9.
         assert steps[0].std() == pytest.approx(steps[1].std(), rel=0.07)
 
 
@@ -203,7 +203,7 @@ def test_an_empty_batch():
 
 
 def test_every_pixel_is_kept_equally_often():
-    """Binomial(20,000, 1/4): 6.2 sd are 0.019, exceeded once in 1e-9."""
+    """Binomial(20,000, 1/4): 6.2 sd are 0.019, exceeded with probability 1e-9."""
     a, b = (tf.fill([DRAWS, 4, 5, 1], value) for value in (1.0, 0.0))
     fourier = tf.function(blend.Fourier())  # a loop over 20,000 examples
     mixed, share = fourier(a, b, tf.fill([DRAWS], 0.25), bits(DRAWS))

@@ -85,7 +85,7 @@ def test_constant_and_majority_and_per_batch():
 @pytest.mark.parametrize("probability", [0, 0.25, 1])
 def test_sometimes(probability):
     lam = coefficient.Sometimes(coefficient.Constant(0.5), probability)((DRAWS,), seed=(1, 2))
-    # A binomial share is within 6.2 sd = 0.019 but for once in 1e-9.
+    # A binomial share is within 6.2 sd = 0.019 except with probability 1e-9.
     assert abs(np.mean(lam.numpy() == 0.5) - probability) <= (0.019 if 0 < probability < 1 else 0)
 
 

@@ -389,21 +389,6 @@ def test_plan_drawn_then_applied_is_a_pure_function(recipe):
     assert differ(results[0], numpy(other))
 
 
-def listed(plan):
-    """A plan of the same kind, with lists of Python numbers."""
-    if isinstance(plan, tf.Tensor):
-        return plan.numpy().tolist()
-    parts = map(listed, plan)
-    return type(plan)(*parts) if hasattr(plan, "_fields") else tuple(parts)
-
-
-def test_a_plan_may_hold_lists(recipe):
-    mix = recipe(num_classes=6)
-    element = recipe.data(6)
-    plan = mix.draw_plan(element, seed=(3, 4))
-    assert_equal(numpy(mix.apply_plan(element, listed(plan))), numpy(mix.apply_plan(element, plan)))
-
-
 def test_a_pipeline_does_what_its_plan_says_to_the_last_rounding(recipe):
     """The dataset's path, compiled where the blend allows it, against plain eager ops."""
     mix = recipe(num_classes=6, seed=5)

@@ -3,21 +3,12 @@
 import dataclasses
 import itertools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    INVALID,
-    RECIPES,
-    SLICES,
-    assert_equal,
-    head,
-    provenance,
-)
+from helpers import INVALID, RECIPES, SLICES, assert_equal, head, provenance
 
 from keras_mixup import (
-    ChoicePlan,
     Mix,
     Plan,
     WithClean,
@@ -25,7 +16,6 @@ from keras_mixup import (
     choose,
     coefficient,
     cutmix,
-    in_model,
     label,
     mixup,
     pairing,
@@ -192,16 +182,11 @@ def test_soft_labels_of_cut_pixels_are_copied_bit_for_bit():
         assert {row.tobytes() for row in copied} <= {row.tobytes() for row in soft.reshape(-1, 3)}
 
 
-def test_cut_pixels_need_weights_per_pixel_and_labels_weights_that_fit():
+def test_weights_of_labels_fit_their_first_axes():
     x, mask, weight = voids()
-    with pytest.raises(ValueError, match=r"one weight per place.*Received: sample_weight="):
-        cutmix(num_classes=3)(x, mask, weight[:, 0, 0])
-    with pytest.raises(ValueError, match=r"Reshape or resize.*Received: sample_weight="):
-        cutmix(num_classes=3)(x, mask, weight.reshape(4, -1))
     assert mixup(num_classes=3)(x, mask, weight[:, 0, 0])[2].shape == (4,)
     ids = np.arange(4) % 3
-    wrong = ((ids, weight[:, 0]), (ids, weight[:, 0, :3]), (mask[:, 0], weight[:, 0, :3]))
-    for labels, weights in wrong:
+    for labels, weights in ((ids, weight[:, 0]), (mask[:, 0], weight[:, 0, :3])):
         with pytest.raises(ValueError, match=r"first axes of their label.*Received: "):
             mixup(num_classes=3)(x[:, 0, 0], labels, weights)
 
@@ -225,45 +210,16 @@ def test_boxes_count_by_the_weights_of_their_images(cut):
     np.testing.assert_array_equal(mixed["labels"], [[-1, 2], [2, -1]])
 
 
-# ---------------------------------------------------------------- every way to apply a mix
-
-
-def test_pairs_choices_and_models_weigh_alike():
+def test_pairs_weigh_alike():
     x, y = provenance(6)
     weight = np.float32([0, 1, 3, 0.25, 10, 2])
     mix = mixup(1.0, num_classes=6)
     plan = mix.draw_plan((x, y), (1, 2))
-    expected = numpy(mix.apply_plan((x, y, weight), plan)[1:])
     partner = plan.partner.numpy()
     pair = (x, y, weight), (x[partner], y[partner], weight[partner])
     pairs = mixup(num_classes=6, pairing=pairing.Zipped())
-    assert_equal(numpy(pairs.apply_plan(pair, plan._replace(partner=()))[1:]), expected)
-    chosen = ChoicePlan([0] * 6, (plan, cutmix().draw_plan((x, np.eye(6, dtype="f")), (1, 2))))
-    either = choose(mix, cutmix(num_classes=6))
-    assert_equal(numpy(either.apply_plan((x, y, weight), chosen)[1:]), expected)
-    both = numpy(WithClean(mix).apply_plan((x, y, weight), plan)[1:])
-    assert_equal([leaf[1::2] for leaf in both], list(expected))
-    assert_equal([leaf[::2] for leaf in both], [np.eye(6, dtype="float32"), weight])
-    inside = in_model(mix)
-    drawn = inside.draw_plan((x, y), (1, 2))
-    assert_equal([drawn.lam.numpy()], [plan.lam.numpy()])
-    assert_equal(numpy(inside.apply_plan((x, y, weight), drawn)[1:]), expected)
-
-
-def test_class_weights_before_the_mix_are_exact():
-    """lam c_i CE_i + (1 - lam) c_j CE_j."""
-    ids, lam = np.array([0, 1, 2, 1]), np.float32([0.75, 0.5, 1, 0.125])
-    classes = np.float32([1, 4, 0.5])
-    x, partner = np.zeros((4, 2), "float32"), np.array([1, 2, 3, 0])
-    plan = Plan(partner, lam)
-    _, y, w = numpy(mixup(num_classes=3).apply_plan((x, ids, classes[ids]), plan))
-    predicted = RNG.dirichlet(np.ones(3), 4)
-    loss = keras.losses.CategoricalCrossentropy(reduction=None)
-    losses = cross_entropy(np.eye(3)[ids], predicted)
-    other = cross_entropy(np.eye(3)[ids[partner]], predicted)
-    expected = lam * classes[ids] * losses + (1 - lam) * classes[ids[partner]] * other
-    found = keras.ops.convert_to_numpy(loss(y, predicted.astype("float32"), sample_weight=w))
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    mixed = pairs.apply_plan(pair, plan._replace(partner=()))
+    assert_equal(numpy(mixed), numpy(mix.apply_plan((x, y, weight), plan)))
 
 
 # ---------------------------------------------------------------- label parts
@@ -311,12 +267,10 @@ def test_union_is_the_larger_of_both_labels(blended):
     np.testing.assert_array_equal(mixed, np.maximum(tags, tags[plan.partner.numpy()]))
 
 
-@pytest.mark.parametrize("use", ["apply", "map", "direct"])
 @pytest.mark.parametrize(
     "wrong",
     [
         lambda share, y, y_partner: share,
-        lambda share, y, y_partner: tf.constant(2.7),
         lambda share, y, y_partner: 2.7 * y,
         lambda share, y, y_partner: y - 0.5,
         lambda share, y, y_partner: y[:, :2],
@@ -324,11 +278,12 @@ def test_union_is_the_larger_of_both_labels(blended):
         lambda share, y, y_partner: tf.cast(y, tf.complex64),
     ],
 )
-def test_what_a_function_returns_as_a_label_is_checked(wrong, use):
+def test_what_a_function_returns_as_a_label_is_checked(wrong):
     mix = Mix(label=wrong, num_classes=3, seed=0)
     element = np.zeros((4, 2), "float32"), np.array([0, 1, 2, 0])
-    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="Received: "):
-        mix(*element) if use == "direct" else head(getattr(SLICES(element).batch(4), use)(mix))
+    for use in (lambda: mix(*element), lambda: head(SLICES(element).batch(4).apply(mix))):
+        with pytest.raises((ValueError, INVALID), match="Received: "):
+            use()
 
 
 @pytest.mark.parametrize("num_classes", [None, 3, {"a": 3}])

@@ -2,19 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import (
-    CUTTING,
-    INVALID,
-    floats,
-    head,
-    spec,
-    unknown,
-)
+from helpers import CUTTING, INVALID, floats, head, spec, unknown
 
-from keras_mixup import (
-    mixup,
-    specmix,
-)
+from keras_mixup import mixup, specmix
 
 ALL = {**CUTTING, "specmix": specmix}
 ANY_IMAGE = spec(None, None, None, None)
@@ -30,16 +20,6 @@ def test_two_inputs_of_unknown_and_different_size(name, use):
     bad = unknown(signature, ((floats(4, 6, 5, 3), floats(4, 5, 6, 3)), floats(4, 3)))
     with pytest.raises(INVALID, match=r"must have the same (height|number)"):
         head(getattr(bad, use)(mix))
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_an_image_of_unknown_size_and_keypoints(name):
-    mix = ALL[name](seed=0)
-    keypoints = spec(None, 5, 2)
-    with pytest.raises((INVALID, ValueError), match=r"tf\.ensure_shape|one value per cell"):
-        head(unknown((ANY_IMAGE, keypoints), (floats(4, 8, 9, 3), floats(4, 5, 2))).apply(mix))
-    static = unknown((spec(None, 8, 9, 3), keypoints), (floats(4, 8, 9, 3), floats(4, 5, 2)))
-    assert head(static.apply(mix))[1].shape[1:] == (5, 2)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -60,12 +60,6 @@ def test_inside_a_tf_function(recipe):
     assert np.ptp(labels, axis=0).max() > 0, "without a seed every call draws anew"
 
 
-def test_repeated_labels_keep_their_sum(recipe):
-    x, _ = provenance(6)
-    _, y = recipe(num_classes=6, seed=0)(x, recipe.labels([1, 1, 1, 2, 2, 1], 6))
-    np.testing.assert_allclose(np.sum(y, axis=1), 1, atol=ROUNDING)
-
-
 def test_sample_weights_take_the_share_of_the_inputs_and_labels_count_by_them(recipe):
     """With weights 10 ** i: w~ y~_k = s_k w_k, where the shares s_k are the mean pixel."""
     weight = 10.0 ** np.arange(5)

@@ -11,15 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    ROUNDING,
-    SLICES,
-    blended,
-    centered,
-    floats,
-    pasted,
-    smoothed,
-)
+from helpers import ROUNDING, SLICES, blended, centered, floats, pasted, smoothed
 
 import keras_mixup
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import arrays, assert_equal, differ, provenance
+from helpers import differ, provenance
 
 from keras_mixup import choose, cutmix, mixup, specmix
 from keras_mixup._engine.tensors import as_tensors, fingerprint
@@ -14,8 +14,7 @@ from keras_mixup._engine.tensors import as_tensors, fingerprint
 X, IDS = provenance(6)
 
 
-@pytest.mark.parametrize("endless", ["generator", "iterator", "PyDataset", "map"])
-def test_iterators_are_refused_at_once(endless):
+def test_iterators_are_refused_at_once():
     class Batches(keras.utils.PyDataset):
         def __len__(self):
             return 2**31
@@ -23,31 +22,14 @@ def test_iterators_are_refused_at_once(endless):
         def __getitem__(self, index):
             return X, IDS
 
-    value = {
-        "generator": (pair for pair in itertools.repeat((X, IDS))),
-        "iterator": itertools.count(),
-        "PyDataset": Batches(),
-        "map": map(abs, itertools.count()),
-    }[endless]
-    for call in ((value,), (value, IDS), (X, value), ({"a": value}, IDS)):
+    endless, batches = itertools.count(), Batches()
+    for call in ((endless,), (batches,), (X, endless), (X, batches), ({"a": endless}, IDS)):
         with pytest.raises(TypeError, match=r"from_generator.*Received: "):
             mixup(num_classes=6)(*call)
 
 
-def test_what_is_no_iterator_is_converted():
-    mix = mixup(num_classes=6, seed=0)
-    expected = [np.asarray(leaf) for leaf in mix(X, IDS)]
-    for x, y in ((X.tolist(), IDS.tolist()), (tf.constant(X), range(6)), (tf.Variable(X), IDS)):
-        mixed = mix(x, np.asarray(y))
-        np.testing.assert_array_equal(mixed[1], expected[1])
-    mix(X, range(6))
-
-
 def test_one_tuple_is_told_to_be_two_arguments():
-    for call in (
-        lambda: mixup(num_classes=6)((X, IDS)),
-        lambda: mixup(num_classes=6)([X, IDS]),
-    ):
+    for call in (lambda: mixup(num_classes=6)((X, IDS)), lambda: mixup(num_classes=6)([X, IDS])):
         with pytest.raises(ValueError, match=r"mix\(x, y\), or mix\(\*element\)"):
             call()
     dataset = tf.data.Dataset.from_tensor_slices((X, IDS)).batch(3)
@@ -160,30 +142,3 @@ def test_a_compiled_step_without_a_seed_draws_anew():
     step = tf.function(lambda x, y: mix(x, y), jit_compile=True)
     found = [[leaf.numpy() for leaf in step(X, IDS)] for _ in range(10)]
     assert differ(found[:5], found[5:])
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own step")
-def test_a_train_step_under_jit_compile():
-    class Mixed(keras.Model):
-        def __init__(self, network, mix):
-            super().__init__()
-            self.network, self.mix = network, mix
-
-        def call(self, x, training=None):
-            return self.network(x, training=training)
-
-        def train_step(self, data):
-            return super().train_step(self.mix(*data))
-
-    network = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6, "softmax")])
-    model = Mixed(network, mixup(0.4, num_classes=6, seed=0))
-    model.compile("sgd", "categorical_crossentropy", jit_compile=True)
-    dataset = tf.data.Dataset.from_tensor_slices((X, IDS)).batch(3)
-    assert np.isfinite(model.fit(dataset, epochs=2, shuffle=False, verbose=0).history["loss"]).all()
-
-
-def test_a_map_and_a_direct_call_agree():
-    mix = mixup(0.4, num_classes=6, seed=0)
-    dataset = tf.data.Dataset.from_tensor_slices((X, IDS)).batch(6)
-    direct = [leaf.numpy() for leaf in mix(X, IDS)]
-    assert_equal(arrays(dataset.map(mix))[0], tuple(direct))
