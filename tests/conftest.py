@@ -30,5 +30,5 @@ def rng():
 
 @pytest.fixture(autouse=True)
 def no_global_seed():
-    """What another test, or Keras, set is not there: draws without a seed are fresh."""
+    """Removes the seed that another test or Keras set: draws without a seed are fresh."""
     tf.random.set_seed(None)

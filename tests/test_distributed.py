@@ -322,12 +322,3 @@ def test_examples_are_exact(name, tmp_path):
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-@pytest.mark.slow
-def test_the_benchmark_of_the_service_runs(tmp_path):
-    arguments = ["--rounds", 1, "--seconds", 0.1, "--batch", 2, "--side", 16]
-    with started(ROOT / "benchmarks" / "service.py", *arguments, cwd=tmp_path) as process:
-        tables = finish(process)
-    assert "batches/s (min to max) | no service | 1 worker | 2 workers |" in tables
-    assert "µs per batch (min to max) | plain stream | apply |" in tables

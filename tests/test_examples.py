@@ -144,6 +144,7 @@ def test_the_network_predicts_in_float32_under_every_policy(monkeypatch):
         ("throughput", ["--cases", "small", "--rounds", 1, "--seconds", 0.05]),
         ("memory", ["--batches", 50, "--warm-up", 20, "--epochs", 11]),
         ("growth", ["--rounds", 1, "--seconds", 0.001, "--points", 3]),
+        ("service", ["--rounds", 1, "--seconds", 0.1, "--batch", 2, "--side", 16]),
         ("start", ["--rounds", 1]),
         ("start", ["--builds", 2, "--warm-up", 1, "--kinds", "cast, map", "mixup, apply"]),
         ("in_model", ["--batch", 4, "--side", 8, "--width", 2, "--steps", 1, "--rounds", 1]),
@@ -154,5 +155,5 @@ def test_the_network_predicts_in_float32_under_every_policy(monkeypatch):
 def test_benchmarks_run(script, arguments, tmp_path):
     result = run(f"benchmarks/{script}.py", *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    units = "ms per batch", "CPU ms", "MiB", "images/s"
+    units = "ms per batch", "CPU ms", "MiB", "images/s", "µs per batch"
     assert any(unit in result.stdout for unit in units)

@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import SLICES, assert_equal, head
+from helpers import SLICES, head
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,7 +114,6 @@ BAD_ARGUMENTS = [
     (mixup, {"alpha": -0.1}, ValueError),
     (mixup, {"alpha": float("nan")}, ValueError),
     (mixup, {"alpha": float("inf")}, ValueError),
-    (mixup, {"alpha": True}, ValueError),
     (mixup, {"alpha": "0.2"}, ValueError),
     (mixup, {"probability": 1.1}, ValueError),
     (mixup, {"probability": -0.1}, ValueError),
@@ -123,7 +122,6 @@ BAD_ARGUMENTS = [
     (mixup, {"seed": 2**64}, ValueError),
     (mixup, {"num_classes": 0}, ValueError),
     (mixup, {"num_classes": 10.0}, ValueError),
-    (mixup, {"num_classes": {"a": "ten"}}, ValueError),
     (mixup, {"keep": "id"}, TypeError),
     (mixup, {"dtype": "int32"}, ValueError),
     (mixup, {"pairing": "roll"}, TypeError),
@@ -201,7 +199,7 @@ def test_any_structure_against_loops(batch, classes, structure, labels, weighted
     share = plan.lam.numpy()
     if box:
         tensors = tf.constant(image), tf.constant(image[partner])
-        _, share = mix.method.blend(*tensors, plan.lam, plan.seed)
+        _, share = mix.blend(*tensors, plan.lam, plan.seed)
         share = share.numpy()
     for i in range(batch):
         share_of_label = share[i]
@@ -217,37 +215,13 @@ def test_any_structure_against_loops(batch, classes, structure, labels, weighted
                 np.testing.assert_allclose(mixed[i], expected, atol=1e-6)
 
 
-SIZE = 4
-BATCHES = 24
-
-
-def training():
-    """Every batch holds its own number, and a class of its own for each example."""
-    numbers = np.repeat(np.arange(BATCHES, dtype="float32"), SIZE)
-    x = np.broadcast_to(numbers[:, None, None, None], (BATCHES * SIZE, 3, 5, 1))
-    y = np.tile(np.arange(SIZE), BATCHES)
-    return tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(SIZE)
-
-
-def of_workers(mix, workers, start=0):
-    """The global batches of a training that so many workers share, in order."""
-    shares = []
-    for worker in range(workers):
-        mine = training().skip(start).shard(workers, worker)
-        mine = mine.apply(mix.indexed(start=start + worker, stride=workers))
-        shares.append(mine.take((BATCHES - start) // workers).as_numpy_iterator())
-    return [next(shares[k % workers]) for k in range(BATCHES - start)]
-
-
 def test_the_step_of_a_schedule_is_the_number_of_the_batch():
-    """With any number of workers, which may start again."""
-    window = schedule.Window(start=7, stop=15)
-    mix = mixup(1.0, num_classes=SIZE, seed=3, probability=window)
-    alone = of_workers(mix, 1)
-    mixed = [not np.array_equal(y, np.eye(SIZE)) for _, y in alone]
-    assert mixed == [7 <= number < 15 for number in range(BATCHES)]
-    assert_equal(of_workers(mix, 3), alone)
-    assert_equal(of_workers(mix, 2, start=8), alone[8:])
+    mix = mixup(1.0, num_classes=3, seed=3, probability=schedule.Window(start=7, stop=15))
+    batches = tf.data.Dataset.from_tensors((X, IDS)).repeat()
+    for start, stride in ((0, 1), (2, 3)):
+        mixed = batches.apply(mix.indexed(start=start, stride=stride)).take(16)
+        found = [not np.array_equal(y, np.eye(3)[IDS]) for _, y in mixed]
+        assert found == [7 <= start + stride * k < 15 for k in range(16)]
 
 
 @pytest.mark.parametrize(

@@ -153,16 +153,6 @@ def test_binary_losses_take_logits(title):
     np.testing.assert_allclose(written(title)["loss"](target, logits), expected, rtol=1e-5)
 
 
-def test_smoothing_before_a_threshold_moves_the_threshold():
-    s, t, lam, partner = 0.1, 0.2, floats(BATCH), np.roll(np.arange(BATCH), 1)
-    _, y = blended(X, Y, partner, lam)
-    _, before = blended(X, smoothed(Y, s), partner, lam)
-    np.testing.assert_allclose((1 - s) * y + s / CLASSES, before, **ROUNDING)
-    moved = (t - s / CLASSES) / (1 - s)
-    clear = np.abs(y - moved) > 1e-6
-    np.testing.assert_array_equal((before > t)[clear], (y > moved)[clear])
-
-
 @pytest.mark.parametrize(
     ("title", "name", "target"),
     [
