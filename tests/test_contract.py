@@ -161,16 +161,6 @@ def test_a_seeded_call_draws_anew_for_other_contents(element):
     assert drawn_for(*element) != drawn_for(X, IDS)
 
 
-def test_batches_of_other_contents_are_mixed_differently(recipe):
-    """Eleven batches of five different examples: drawn alike, they would have the same shares."""
-    mix = recipe(num_classes=COUNT, seed=5)
-    patterns = {
-        np.round(np.sort(y, axis=1), 4).tobytes()
-        for _, y in recipe.dataset(COUNT).repeat().batch(5).take(11).map(mix).as_numpy_iterator()
-    }
-    assert len(patterns) > 2
-
-
 def test_an_unseeded_call_is_fresh(recipe):
     mix = recipe(num_classes=COUNT)
     dataset = batches(recipe).take(1).repeat(20).map(mix)
@@ -374,6 +364,17 @@ def test_lam_zero_is_the_partner_bit_for_bit():
 
 
 # ---------------------------------------------------------------- plans and programs
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.__all__ if name in RECIPES])
+def test_a_probability_per_batch_is_for_the_whole_batch(name):
+    if "per_batch" not in inspect.signature(getattr(recipes, name)).parameters:
+        pytest.skip("this recipe draws no lam")
+    recipe = RECIPES[name]
+    mix = recipe(num_classes=COUNT, per_batch=True, probability=0.5)
+    lam = [mix.draw_plan(recipe.data(COUNT), (seed, 1)).lam.numpy() for seed in range(40)]
+    assert all(len(set(batch)) == 1 for batch in lam)
+    assert {True, False} == {batch[0] == 1 for batch in lam}
 
 
 def test_plan_drawn_then_applied_is_a_pure_function(recipe):

@@ -88,6 +88,10 @@ def test_small_integers_in_another_order_have_another_fingerprint():
     assert len(set(found)) == 4**5
 
 
+def test_the_same_numbers_in_another_leaf_have_another_fingerprint():
+    assert value_of(IDS, IDS[::-1]) != value_of(IDS[::-1], IDS)
+
+
 @pytest.mark.parametrize(
     "dtype", ["uint8", "int8", "bool", "int16", "float16", "bfloat16", "int32", "int64", "float64"]
 )
