@@ -36,8 +36,8 @@ recipe = shorter(CPU) if args.smoke else CPU._replace(epochs=20)
 # ## The parts
 #
 # A function with the signature of a part can take its place, and any function that `Dataset.apply`
-# accepts can take the place of the mix. All methods that mix draw λ ~ Beta(1, 1). Smoothed labels are
-# (1 - ε) y + ε / K.
+# accepts can take the place of the mix. All methods that mix draw λ ~ Beta(1, 1). Smoothed labels
+# are (1 - ε) y + ε / K.
 
 
 # %%

@@ -94,8 +94,8 @@ print(*pairs.element_spec, sep="\n")
 # %% [markdown]
 # `mixup` draws λ for each pair from the Beta distribution of TensorFlow Probability and mixes the
 # two. With alpha = 1, the paper's value for CIFAR-10, all shares are equally likely; with a smaller
-# alpha, most examples are nearly unmixed. The images would stay uint8, rounded to whole levels; with
-# `dtype="float32"`, they are not rounded. The ids become soft labels.
+# alpha, most examples are nearly unmixed. uint8 images stay uint8, rounded to whole levels, unless
+# `dtype="float32"` is passed. The ids become soft labels.
 
 # %%
 mix = mixup(alpha=1.0, num_classes=10, dtype="float32", seed=0)

@@ -570,7 +570,8 @@ def cutmix_1d(
         alpha: concentration of the Beta distribution, >= 0; 0 disables mixing. Default 1, as in
             CutMix.
         num_classes, seed, per_batch, probability, pairing, label, keep: as in `mixup`.
-        dtype: dtype in which integer inputs are returned; None keeps theirs, such as int16 for PCM audio.
+        dtype: dtype in which integer inputs are returned; None keeps theirs, such as int16 for PCM
+            audio.
 
     Returns:
         A `Mix`, used as in `mixup`, for sequences `[B, T]`, `[B, T, F]` or `[B, T, F, C]`, such as

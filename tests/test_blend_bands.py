@@ -106,12 +106,6 @@ def test_bad_ratios(function, ratio):
             function(wrong)
 
 
-@pytest.mark.parametrize("shape", [(5, 6), (5, 2, 6, 7, 3)])
-def test_bands_need_spectrograms(shape):
-    with pytest.raises(ValueError, match=r"\[B, T, F\].*Received: shape="):
-        blend.Bands()(*images(shape), lams(5), bits(5))
-
-
 def test_spectrograms_share_bands_and_must_have_one_size():
     wide, flat = images((5, 6, 7, 3)), images((5, 6, 7), "uint8")
     x, x_partner = zip(wide, flat)
@@ -119,7 +113,7 @@ def test_spectrograms_share_bands_and_must_have_one_size():
     for single, (a, b) in zip(mixed, (wide, flat)):
         np.testing.assert_array_equal(single, blend.Bands()(a, b, lams(5), bits(5))[0])
     x = (wide[0], images((5, 7, 6))[0])
-    with pytest.raises(ValueError, match="same number of times and frequencies"):
+    with pytest.raises(ValueError, match="same number of times and of frequencies"):
         blend.Bands()(x, x, lams(5), bits(5))
 
 

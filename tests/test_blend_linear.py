@@ -1,6 +1,7 @@
 """`Linear`, against the paper's equation."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ FLOATS = ["float16", "float32", "float64"]
 @given(
     batch=st.integers(1, 5),
     inner=st.lists(st.integers(1, 4), max_size=3),
-    dtype=st.sampled_from([*FLOATS, "uint8"]),
+    dtype=st.sampled_from(FLOATS),
     seed=st.integers(0, 10_000),
 )
 def test_linear_is_the_papers_equation(batch, inner, dtype, seed):
@@ -24,23 +25,28 @@ def test_linear_is_the_papers_equation(batch, inner, dtype, seed):
     wide = lam.astype("float64").reshape(-1, *[1] * len(inner))
     expected = wide * a.astype("float64") + (1 - wide) * b.astype("float64")
     mixed, share = blend.Linear()(tf.constant(a), tf.constant(b), tf.constant(lam), None)
-    assert mixed.dtype == ("float32" if dtype == "uint8" else dtype)
+    assert mixed.dtype == dtype
     np.testing.assert_array_equal(share, lam)
     # Two products and a sum in float32 of numbers up to 255, then one rounding to the dtype.
     unit = np.finfo("float16" if dtype == "float16" else "float32").eps
     np.testing.assert_allclose(mixed.numpy().astype("float64"), expected, rtol=2 * unit, atol=2e-4)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
 @given(seed=st.integers(0, 10_000))
-def test_uint8_out_is_rounded_to_nearest(seed):
-    rng = np.random.default_rng(seed)
-    a, b = rng.integers(0, 256, (2, 4, 6)).astype("uint8")
+def test_integers_keep_their_dtype_and_are_rounded_to_nearest(dtype, seed):
+    rng, limits = np.random.default_rng(seed), np.iinfo(dtype)
+    a, b = rng.integers(limits.min, limits.max + 1, (2, 4, 6)).astype(dtype)
     lam = rng.random(4).astype("float32")
-    exact = lam[:, None].astype("float64") * a + (1 - lam[:, None].astype("float64")) * b
-    mixed, _ = blend.Linear("uint8")(tf.constant(a), tf.constant(b), tf.constant(lam), None)
-    assert mixed.dtype == tf.uint8
-    # Half a step, and the float32 rounding that decides a near tie.
-    assert np.abs(mixed.numpy() - exact).max() <= 0.5 + 1e-4
+    lam[:2] = 0, 1
+    wide = lam[:, None].astype("float64")
+    exact = wide * a + (1 - wide) * b
+    for out in (None, dtype):
+        mixed, _ = blend.Linear(out)(tf.constant(a), tf.constant(b), tf.constant(lam), None)
+        assert mixed.dtype == dtype
+        # Half a step, and the float32 rounding that decides a near tie.
+        assert np.abs(mixed.numpy() - exact).max() <= 0.5 + 2.0**-8
+        np.testing.assert_array_equal(mixed[:2], [b[0], a[1]])
 
 
 def test_half_precision_is_computed_in_float32():

@@ -115,12 +115,6 @@ def test_integers_are_returned_in_the_dtype(dtype, output):
     np.testing.assert_array_equal(mixed, tf.cast(plain, mixed.dtype))
 
 
-@pytest.mark.parametrize("shape", [(5,), (5, 2, 6, 7, 3)])
-def test_segments_need_sequences(shape):
-    with pytest.raises(ValueError, match=r"\[B, T\].*Received: shape="):
-        blend.Segment()(*images(shape), lams(5), bits(5))
-
-
 def test_sequences_share_segments_and_must_have_one_length():
     frames, waves = images((5, 6, 7)), images((5, 6), "uint8")
     x, x_partner = zip(frames, waves)

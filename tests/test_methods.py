@@ -235,7 +235,16 @@ def test_the_label_part_sees_the_share_after_weights():
     x = np.zeros((2, 1), "float32")
     mix = Mix(coefficient=coefficient.Constant(0.75), label=record)
     mix.apply_plan((x, x, np.float32([1, 3])), TWO)
-    np.testing.assert_allclose(seen[0], [0.5, 0.9])
+    np.testing.assert_allclose(seen[0], [[0.5], [0.9]])  # broadcasts against y
+
+
+def test_a_function_of_labels_with_as_many_classes_as_examples():
+    """A share [B] was applied along the classes, silently."""
+    x, y = np.zeros((3, 1), "float32"), RNG.random((3, 3)).astype("float32")
+    plan, plain = Plan([1, 2, 0], [0.9, 0.5, 0.1]), mixup()
+    own = mixup(label=lambda share, y, y_partner: share * y + (1 - share) * y_partner)
+    expected = plain.apply_plan((x, y), plan)[1]
+    np.testing.assert_allclose(own.apply_plan((x, y), plan)[1], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("part", [label.Original(), label.Union()])

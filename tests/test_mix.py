@@ -1,11 +1,12 @@
 """`Mix`: its arguments, dtypes, the datasets it takes, and batches drawn by their number."""
 
+import dataclasses
 import gc
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import SLICES, head
+from helpers import SLICES, floats, head, unknown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,9 @@ from keras_mixup import (
     coefficient,
     cutmix,
     in_model,
+    label,
     mixup,
+    pairing,
     schedule,
     shuffled_pairs,
 )
@@ -38,8 +41,8 @@ def test_floats_keep_their_dtype(dtype):
 @pytest.mark.parametrize(
     ("recipe", "dtype", "expected"),
     [
-        (mixup, None, "float32"),
-        (mixup, "uint8", "uint8"),
+        (mixup, None, "uint8"),
+        (mixup, "float32", "float32"),
         (mixup, "float16", "float16"),
         (mixup, tf.bfloat16, "bfloat16"),
         (cutmix, None, "uint8"),
@@ -103,7 +106,7 @@ def test_a_custom_blend_that_xla_does_not_compile():
 
     mix = Mix(coefficient=coefficient.Constant(0.25), blend=through_text, num_classes=3, seed=0)
     dataset = SLICES((X, IDS)).batch(7)
-    neighbor = Mix(blend=through_text, pairing=backwards, num_classes=3)
+    neighbor = dataclasses.replace(mix, pairing=backwards)
     for use in (dataset.apply, dataset.map):
         np.testing.assert_array_equal(head(use(neighbor))[0], X + X[::-1])
         np.testing.assert_allclose(head(use(mix))[1].sum(axis=1), 1)
@@ -272,12 +275,42 @@ def test_the_share_of_a_blend_is_checked(share):
             use()
 
 
-def test_a_blend_must_return_the_structure_of_x():
-    mix = Mix(blend=lambda x, x_partner, lam, seed: (x[0], lam))
-    x = np.zeros((4, 2), "float32")
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, x_partner, lam, seed: (x[0], lam),
+        lambda x, x_partner, lam, seed: ([x[0][:, :1]], lam),
+        lambda x, x_partner, lam, seed: (x, lam[:, tf.newaxis]),
+        lambda x, x_partner, lam, seed: (x, lam[:1]),
+    ],
+    ids=["structure", "shape of x", "rank of the share", "one share"],
+)
+def test_a_blend_must_return_the_structure_and_the_shapes_of_x(function):
+    mix, x = Mix(blend=function), np.zeros((4, 2), "float32")
     for use in (lambda: mix(x, x), lambda: tf.data.Dataset.from_tensors((x, x)).apply(mix)):
         with pytest.raises(ValueError, match="with the structure of x"):
             use()
+    unsized = unknown((tf.TensorSpec([None, None]),) * 2, (x, x))
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"A blend must return"):
+        head(unsized.apply(mix))
+
+
+def test_a_function_leaves_examples_with_a_lam_of_one_alone():
+    """`probability` and alpha 0 turn any blend off, one that ignores lam as well."""
+    x = floats(4, 2)
+    mix = Mix(
+        coefficient=coefficient.Constant(1.0),
+        blend=lambda x, x_partner, lam, seed: (x_partner, tf.zeros_like(lam)),
+    )
+    for mixed in mix(x, x):
+        np.testing.assert_array_equal(mixed, x)
+
+
+@pytest.mark.parametrize("name", ["pairing", "coefficient", "blend", "label"])
+def test_a_part_in_the_place_of_another(name):
+    wrong = {"pairing": label.Linear(), "coefficient": blend.Linear()}
+    with pytest.raises(TypeError, match=rf"`{name}` must be callable as.*Received: "):
+        Mix(**{name: wrong.get(name, pairing.Rotation())})
 
 
 def test_the_seed_of_a_plan_is_two_integers():

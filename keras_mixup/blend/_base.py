@@ -113,8 +113,8 @@ class Copying(Blend, abc.ABC):
         if not deep or not all(shape[axes].is_compatible_with(shapes[0][axes]) for shape in shapes):
             _arguments.fail(
                 ValueError,
-                f"The {self.grid.noun}s that a blend receives must have the same {self.grid.sizes}, "
-                "and an axis of channels, which may be of size 1.",
+                f"The {self.grid.noun}s that a blend receives must have the same "
+                f"{self.grid.sizes}, and an axis of channels, which may be of size 1.",
                 "Resize them, or add the missing axes.",
                 shapes=shapes,
             )
@@ -146,20 +146,28 @@ class _FromFunction(OfFunction, Blend):
         if not alike or not share.shape.is_compatible_with(lam.shape):
             _arguments.fail(
                 ValueError,
-                "A blend must return x_mixed with the structure and the shapes of x, and the share "
+                "A blend must return x_mixed with the structure of x and its shapes, and the share "
                 "of each example, [B].",
                 "Use tf.nest.map_structure; a mix passes lists.",
                 x_mixed=x_mixed,
                 x=x,
                 share=share,
             )
-        pairs = [*zip(tf.nest.flatten(x_mixed), tf.nest.flatten(x)), (share, lam)]
-        same = [tf.reduce_all(tf.shape(one) == tf.shape(other)) for one, other in pairs]
+        for one, other in [*zip(tf.nest.flatten(x_mixed), tf.nest.flatten(x)), (share, lam)]:
+            if not (one.shape.is_fully_defined() and other.shape.is_fully_defined()):
+                share = _arguments.require(
+                    tf.reduce_all(tf.shape(one) == tf.shape(other)),
+                    "A blend must return inputs of the shapes of x, and a share per example. "
+                    "Correct the function. Received: shapes ",
+                    tf.shape(one),
+                    tf.shape(other),
+                    value=share,
+                )
         allowed = (share >= 0) & (share <= 1)
         share = _arguments.require(
-            tf.reduce_all(same) & tf.reduce_all(allowed),
-            "A blend must return inputs of the shapes of x, and shares [B] of the original in "
-            "[0, 1]. Correct the function. Received: share=",
+            tf.reduce_all(allowed),
+            "The share that a blend returns must lie in [0, 1]. Return the share of the original. "
+            "Received: share=",
             share,
             # Compiled code cannot raise an error: labels become NaN there.
             value=tf.where(allowed, share, float("nan")),
