@@ -16,7 +16,6 @@ from keras_mixup._engine.methods import Method, Parts
 from keras_mixup._engine.mix import Mix, mix_of
 from keras_mixup._engine.tensors import as_tensors
 from keras_mixup._nest import is_dense, like, named, walk
-from keras_mixup.blend import Images
 from keras_mixup.coefficient import Constant
 from keras_mixup.label import Linear
 
@@ -24,8 +23,7 @@ _IMAGES, _WEIGHTS = "images", "sample_weights"
 _TARGETS = ("labels", "segmentation_masks", "bounding_boxes")
 # The rank of one number per example or pixel.
 _RANKS = {"labels": 1, "segmentation_masks": 3}
-# Up to this integer, the dtype represents all of them exactly.
-_EXACT = {"bfloat16": 2**8, "float16": 2**11}
+_NO_LAYER = "A `MixLayer` mixes batches of inputs and labels, so it cannot be a layer of a model."
 
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
@@ -36,14 +34,14 @@ class MixLayer(keras.layers.Layer):
     bit. If nothing else needs a layer, `ds.apply(mix)` is faster, and mixes anew in every epoch
     even if a batch comes back unchanged.
 
-    In `tf.data`, Keras's own layers cast every entry of the dictionary to floats. Floats `[B]` or
-    `[B, 1]`, and masks `[B, H, W]` or `[B, H, W, 1]`, are therefore read as class ids if the mix
-    has `num_classes`. For one number per example or pixel, pass `num_classes=1` and `[B, 1]` or
-    `[B, H, W, 1]`.
+    In `tf.data`, Keras's own layers cast every entry of the dictionary to floats, class ids too. As
+    for `keras.layers.MixUp`, convert ids to one-hot labels before the `Pipeline`, with
+    `tf.one_hot`: floats `[B]`, `[B, 1]`, and masks `[B, H, W]`, `[B, H, W, 1]`, are refused. If
+    these are numbers, pass them as `[B, 1]` or `[B, H, W, 1]` and declare `num_classes=1`.
 
     Args:
         mix: what `mixup`, `cutmix`, `choose`, `WithClean` or `Mix` returns. It must happen in the
-            pipeline, and have no schedule.
+            pipeline. One with a schedule is refused when the layer is called.
         name: the name of the layer.
 
     Call arguments:
@@ -61,9 +59,10 @@ class MixLayer(keras.layers.Layer):
 
     Raises:
         TypeError: if `mix` is not a mix, or if the layer is called with a dataset.
-        ValueError: if the mix has a schedule or happens in a model; when called, if an entry is
+        ValueError: if the mix happens in a model; when called, if it has a schedule, if an entry is
             missing or unknown, if floats may be class ids, if the layer is part of a model, or if
-            the mix raises one. At run time, an `InvalidArgumentError` if class ids are not whole.
+            the mix raises one. A gradient through the layer is refused, with a `LookupError` on
+            TensorFlow.
 
     Example:
         >>> mix = MixLayer(mixup(0.2, num_classes=10, seed=0))
@@ -86,13 +85,6 @@ class MixLayer(keras.layers.Layer):
                 "Use ds.batch(n).apply(mix), and train mix.wrap(model).",
                 mix=mix,
             )
-        if any(parts.coefficient.scheduled for parts in mix.method.blended):
-            _arguments.fail(
-                ValueError,
-                "A schedule counts the batches of a training run, which a layer cannot do.",
-                "Use ds.repeat().batch(n).apply(mix), and pass steps_per_epoch to fit.",
-                mix=mix,
-            )
         self.mix = mix
         self._clean = mix_of(_unmixed(mix.method), mix, seed=0)
         self.built = True
@@ -103,11 +95,6 @@ class MixLayer(keras.layers.Layer):
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, *element: Any, **kwargs: Any) -> Any:
-        if any(isinstance(part, tf.data.Dataset) for part in element):
-            todo = "Call ds.map(layer), or ds.apply(mix), which is faster."
-            _arguments.fail(
-                TypeError, "A layer mixes batches, not datasets.", todo, element=element
-            )
         element = as_tensors(keras.tree.map_structure(_readable, element))
         mixed = super().__call__(*element, **kwargs)
         if keras.backend.backend() == "tensorflow" or tf.inside_function():
@@ -120,13 +107,6 @@ class MixLayer(keras.layers.Layer):
             element = tuple(element[0])
         if len(element) == 1 and isinstance(element[0], Mapping):
             return _mix_dictionary(mix, element[0])
-        if len(element) == 2 and all(_has_targets(part) for part in element):
-            _arguments.fail(
-                ValueError,
-                "Two dictionaries of images and targets could be a pair, or x and y.",
-                "Map pairs to ((x, y), (x, y)); if these are x and y, rename entries of one.",
-                keys=[list(part) for part in element],
-            )
         return mix(*element)
 
     def get_config(self) -> dict[str, Any]:
@@ -149,20 +129,21 @@ def _unmixed(method: Method) -> Method:
 
 
 def _readable(leaf: Any) -> Any:
-    """What TensorFlow can convert to a tensor."""
+    """What TensorFlow can convert to a tensor, and nothing that a model computes."""
+    if isinstance(leaf, tf.data.Dataset):
+        todo = "Call ds.map(layer), or ds.apply(mix), which is faster."
+        _arguments.fail(TypeError, "A layer mixes batches, not datasets.", todo, dataset=leaf)
+    if isinstance(leaf, tf.Tensor) and leaf.dtype.is_floating:
+        return tf.raw_ops.PreventGradient(input=leaf, message=_NO_LAYER)
     try:
-        if isinstance(leaf, keras.KerasTensor):
+        computed = any(getattr(leaf, flag, False) for flag in ("requires_grad", "is_meta"))
+        if computed or isinstance(leaf, keras.KerasTensor):
             raise TypeError
         foreign = keras.backend.backend() != "tensorflow" and keras.ops.is_tensor(leaf)
         return keras.ops.convert_to_numpy(leaf) if foreign else leaf
     except TypeError:  # also what JAX raises for a tensor that it traces
-        _arguments.fail(
-            ValueError,
-            "A `MixLayer` mixes batches of inputs and labels, so it cannot be a layer of a model.",
-            "Call it in the pipeline, with ds.map(layer). To mix in the model, wrap it: "
-            "in_model(mix).wrap(model), for a linear mix such as mixup.",
-            value=leaf,
-        )
+        todo = "Call it in the pipeline, with ds.map(layer)."
+        _arguments.fail(ValueError, _NO_LAYER, todo, value=leaf)
 
 
 def _of_backend(leaf: Any) -> Any:
@@ -172,23 +153,18 @@ def _of_backend(leaf: Any) -> Any:
 # ---------------------------------------------------------------- Keras's dictionary
 
 
-def _has_targets(part: Any) -> bool:
-    return isinstance(part, Mapping) and _IMAGES in part and any(name in part for name in _TARGETS)
-
-
 def _mix_dictionary(mix: Mix, data: Mapping[str, Any]) -> Any:
-    if not _has_targets(data):
+    y = {name: _numbers(mix, name, data[name]) for name in _TARGETS if name in data}
+    if _IMAGES not in data or not y:
         _arguments.fail(
             ValueError,
-            f"A dictionary needs `{_IMAGES}` and at least one of "
-            f"{', '.join(f'`{name}`' for name in _TARGETS)}.",
+            f"A dictionary needs `{_IMAGES}` and at least one of `{'`, `'.join(_TARGETS)}`.",
             "Rename its entries, or pass (x, y).",
             keys=list(data),
         )
-    targets = {name: _target(mix, name, data[name]) for name in _TARGETS if name in data}
-    others = {name: data[name] for name in data if name not in {_IMAGES, _WEIGHTS, *targets}}
-    paths = [path for path, _ in walk(others)]
-    unknown = [path for path in paths if not any(named(entry, "x", path) for entry in mix.keep)]
+    x = {name: data[name] for name in data if name not in {_WEIGHTS, *y}}
+    kept = [path for path, _ in walk(x) if any(named(entry, "x", path) for entry in mix.keep)]
+    unknown = [path for path, _ in walk(x) if path not in (_IMAGES, *kept)]
     if unknown:
         _arguments.fail(
             ValueError,
@@ -197,66 +173,29 @@ def _mix_dictionary(mix: Mix, data: Mapping[str, Any]) -> Any:
             f"keep={(*mix.keep, *unknown)} to the mix. To mix several inputs, pass (x, y).",
             keys=list(data),
         )
-    x = {_IMAGES: data[_IMAGES], **others} if others else data[_IMAGES]
-    nested = list(targets) != ["labels"]
-    y = targets if nested else targets["labels"]
+    alone = list(y) == ["labels"]  # then `num_classes` may be a number
     weights = [data[_WEIGHTS]] if _WEIGHTS in data else []
-    x, y, *weights = mix(x, y, *weights)
-    mixed = {**(x if others else {_IMAGES: x}), **(y if nested else {"labels": y})}
-    mixed |= dict(zip([_WEIGHTS], weights))
+    x, y, *weights = mix(x, y["labels"] if alone else y, *weights)
+    mixed = {**x, **({"labels": y} if alone else y), **dict(zip([_WEIGHTS], weights))}
     return like(data, {name: mixed[name] for name in data})
 
 
-def _target(mix: Mix, name: str, value: Any) -> Any:
-    """The target as a mix takes it: boxes padded, and ids that Keras cast to floats as integers."""
-    if isinstance(value, Mapping):
-        return like(value, {key: _padded(key, part) for key, part in value.items()})
+def _numbers(mix: Mix, name: str, target: Any) -> Any:
+    """The target, unless it is floats that Keras may have cast from class ids."""
     kept = any(named(entry, "y", name) for entry in mix.keep)
-    if kept or name not in _RANKS or not is_dense(value) or not value.dtype.is_floating:
-        return value
-    axes = (value.shape.rank or 0) - _RANKS[name]
-    first = name != "labels" and Images.of(mix.data_format).data_format == "channels_first"
-    width = value.shape[1 if first else -1] if axes == 1 else 1
-    if axes not in (0, 1) or width not in (None, 1):
-        return value  # soft labels
-    classes = mix.num_classes
-    classes = classes.get(name) if isinstance(classes, Mapping) else classes
-    if isinstance(classes, (Mapping, tuple)):
-        return value  # refused by the mix
-    if classes is None or (classes == 1 and axes == 0):
+    if kept or name not in _RANKS or not is_dense(target) or not target.dtype.is_floating:
+        return target
+    classes = mix.num_classes.get(name) if isinstance(mix.num_classes, Mapping) else mix.num_classes
+    shape, axes = target.shape, (target.shape.rank or 0) - _RANKS[name]
+    single = axes == 1 and 1 in (shape[1], shape[-1])  # with channels first, too
+    unknown = axes == 1 and shape[-1] is None
+    if axes == 0 or (single and classes != 1) or (unknown and classes is None):
         _arguments.fail(
             ValueError,
             "Floats with one number per example or pixel could be class ids, because Keras's "
             "layers cast ids to floats.",
-            "Pass num_classes=... to the mix if they are. If they are numbers, pass num_classes=1, "
-            "and give them an axis of that size, as in [B, 1].",
-            **{name: value, "num_classes": mix.num_classes},
+            "Call ds.batch(n) first; then, if they are, convert the ids with tf.one_hot before the "
+            "layers. If they are numbers, pass num_classes=1 to the mix, and shape them [B, 1].",
+            **{name: target, "num_classes": mix.num_classes},
         )
-    return value if axes == 1 and width in (None, classes) else _as_ids(name, value, classes)
-
-
-def _as_ids(name: str, value: tf.Tensor, num_classes: int) -> tf.Tensor:
-    if num_classes - 1 > _EXACT.get(value.dtype.name, num_classes):
-        _arguments.fail(
-            ValueError,
-            f"{value.dtype.name} cannot represent the ids of {num_classes} classes exactly, and "
-            "Keras's layers cast class ids to it.",
-            'Pass dtype="float32" to the layers before the mix, or use one-hot labels.',
-            **{name: value},
-        )
-    whole = value == tf.round(value)
-    ids = tf.cast(tf.where(whole, value, -tf.ones_like(value)), tf.int64)
-    return _arguments.require(
-        tf.reduce_all(whole),
-        f"With num_classes={num_classes}, floats with one number per example or pixel are class "
-        f"ids, and must be whole. If `{name}` are numbers, pass num_classes=1. Received: {name}=",
-        value,
-        value=ids,
-    )
-
-
-def _padded(key: str, part: Any) -> Any:
-    """Ragged boxes or labels padded as Keras pads them."""
-    if not isinstance(part, tf.RaggedTensor):
-        return part
-    return part.to_tensor(-1 if key in ("labels", "classes") else 0)
+    return tf.ensure_shape(target, [*shape[:-1], classes]) if unknown else target

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from keras_mixup import _arguments
-from keras_mixup._figure import new_figure
 
 if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
@@ -61,7 +60,7 @@ def show_batch(
     max_images = _arguments.integer("max_images", max_images, low=1)
     images, labels = _first_batch(dataset)
     num_classes = labels.shape[1]
-    names = [f"class {k}" for k in range(num_classes)] if class_names is None else list(class_names)
+    names = [f"class {k}" for k in range(num_classes)] if class_names is None else class_names
     if len(names) != num_classes:
         _arguments.fail(
             ValueError,
@@ -79,11 +78,7 @@ def show_batch(
     cell_width, title_height = 2.2, 0.15 * max(title.count("\n") + 1 for title in titles)
     height_per_width = images.shape[1] / images.shape[2]
     cell_height = cell_width * height_per_width + title_height + 0.25
-    figure = new_figure("show_batch", columns * cell_width, rows * cell_height)
-
-    from matplotlib import colormaps
-
-    colors = colormaps["tab10" if num_classes <= 10 else "tab20"]
+    figure = _new_figure(columns * cell_width, rows * cell_height)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
@@ -92,34 +87,39 @@ def show_batch(
         # Not parsed as math: a "$" in a class name is a dollar sign.
         axes.set_title(title, fontsize=9, pad=3, parse_math=False)
         strip = axes.inset_axes([0, -0.06 / height_per_width, 1, 0.04 / height_per_width])
-        _draw_shares(strip, label, colors)
+        _draw_shares(strip, label)
+    return figure
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    """An empty figure, `width` x `height` inches."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        message = "`show_batch` needs matplotlib. Install it with `pip install matplotlib`."
+        raise ImportError(message) from error
+    figure: Figure = plt.figure(figsize=(width, height), layout="constrained")
+    # Created by pyplot, so that notebooks can draw it, and closed, so that they draw it only once.
+    plt.close(figure)
     return figure
 
 
 def _first_batch(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     """The first element's images [B, H, W, C] and soft labels [B, K], as NumPy arrays."""
     element = next(iter(dataset), None)
-    if not isinstance(element, tuple) or len(element) not in (2, 3):
-        _fail(
-            element,
-            "The elements of the dataset must be `(x, y)` or `(x, y, sample_weight)`.",
-            "Convert them with `map`.",
-        )
-    images = [leaf for leaf in keras.tree.flatten(element[0]) if len(leaf.shape) == 4]
-    if len(images) != 1 or None in tuple(images[0].shape):  # None means ragged
-        _fail(
-            element,
-            "`x` must contain exactly one batch of images `[B, H, W, C]`.",
-            "Call `batch` on the dataset, or select the images to show with `map`.",
-        )
-    labels = keras.tree.flatten(element[1])
-    shares = _shares(labels[0]) if len(labels) == 1 else None
-    if shares is None:
-        _fail(
-            element,
-            "`y` must be one batch of soft labels `[B, K]`, K >= 2, or `[B, 1]` in [0, 1].",
-            "Call `apply(mix)` on the dataset; for class ids without mixing, "
-            "`apply(mixup(alpha=0, num_classes=K))`.",
+    images, shares = [], None
+    if isinstance(element, tuple) and len(element) in (2, 3):
+        images = [leaf for leaf in keras.tree.flatten(element[0]) if len(leaf.shape) == 4]
+        labels = keras.tree.flatten(element[1])
+        shares = _shares(labels[0]) if len(labels) == 1 else None
+    if len(images) != 1 or None in tuple(images[0].shape) or shares is None:  # None: ragged
+        _arguments.fail(
+            ValueError,
+            "The dataset must have batches `(x, y)` or `(x, y, sample_weight)` with exactly one "
+            "`[B, H, W, C]` in x, and soft labels `[B, K]`, K >= 2, or `[B, 1]` in [0, 1] as y.",
+            "Call `batch` and `apply(mix)` on the dataset, and select what to show with `map`; for "
+            "class ids without mixing, use `apply(mixup(alpha=0, num_classes=K))`.",
+            element=dataset.element_spec,
         )
     return np.asarray(images[0]), shares
 
@@ -132,28 +132,18 @@ def _shares(label: Any) -> np.ndarray | None:
         return None
     shares = np.asarray(label).astype("float32").reshape(-1)
     # With 1 % of slack for half precision.
-    if not np.all((shares >= -0.01) & (shares <= 1.01)):
-        return None
-    return np.stack([1 - shares, shares], axis=1)
-
-
-def _fail(element: Any, rule: str, todo: str) -> NoReturn:
-    found = "an empty dataset"
-    if element is not None:
-        found = keras.tree.map_structure(lambda t: f"{t.dtype.name} {tuple(t.shape)}", element)
-    _arguments.fail(ValueError, rule, todo, element=found)
+    inside = np.all((shares >= -0.01) & (shares <= 1.01))
+    return np.stack([1 - shares, shares], axis=1) if inside else None
 
 
 def _on_unit_range(images: np.ndarray) -> np.ndarray:
     """Scale [B, H, W, C] to [B, H, W] or [B, H, W, 3] in [0, 1], as `show_batch` describes."""
-    is_uint8 = images.dtype == np.uint8
+    tops = (255,) if images.dtype == np.uint8 else (1, 255)
     images = images[..., :3] if images.shape[-1] >= 3 else images[..., 0]
     low, high = float(np.nanmin(images)), float(np.nanmax(images))
     # With 1 % of slack, because blending in half precision may round just past the end of a range.
-    if is_uint8 or (low >= 0 and 1.01 < high <= 255 * 1.01):
-        low, high = 0.0, 255.0
-    elif low >= 0 and high <= 1.01:
-        low, high = 0.0, 1.0
+    fitting = [top for top in tops if low >= 0 and high <= 1.01 * top]
+    low, high = (0, fitting[0]) if fitting else (low, high)
     return np.clip((images - low) / max(high - low, 1e-12), 0, 1)
 
 
@@ -161,28 +151,24 @@ def _largest_first(label: np.ndarray) -> list[int]:
     return [int(k) for k in np.argsort(-label, kind="stable") if label[k] > 0]
 
 
-def _title(label: np.ndarray, names: list[str]) -> str:
-    classes = _largest_first(label)
-    parts = [f"{_percent(label[k])} {_quoted(names[k])}" for k in classes[:3]]
-    rest = " + ..." if len(classes) > 3 else ""
+def _title(label: np.ndarray, names: Sequence[str]) -> str:
+    """The largest shares, as in "62% cat + 38% dog"; names that are numbers in quotation marks."""
+    parts = []
+    for k in _largest_first(label)[:3]:
+        # Neither 0 % nor 100 % of a label that has other parts.
+        rounded = "<1" if label[k] < 0.005 else ">99" if 0.995 <= label[k] < 1 else ""
+        name = f'"{names[k]}"' if str(names[k])[:1].isdigit() else names[k]
+        parts.append(f"{rounded or round(100 * label[k])}% {name}")
+    rest = " + ..." if len(_largest_first(label)) > 3 else ""
     on_one_line = " + ".join(parts) + rest
     return on_one_line if len(on_one_line) <= 32 else " +\n".join(parts) + rest
 
 
-def _percent(share: float) -> str:
-    """A share as a whole number, with neither 0 % nor 100 % of a label that has other parts."""
-    if share < 0.005:
-        return "<1%"
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
-
-
-def _quoted(name: Any) -> str:
-    """Put a name that is a number in quotation marks, because `99% 8` reads like a product."""
-    return f'"{name}"' if str(name)[:1].isdigit() else str(name)
-
-
-def _draw_shares(strip: Any, label: np.ndarray, colors: Any) -> None:
+def _draw_shares(strip: Any, label: np.ndarray) -> None:
     """Draw one bar per class, as long as its share."""
+    from matplotlib import colormaps
+
+    colors = colormaps["tab10" if len(label) <= 10 else "tab20"]
     strip.set_axis_off()
     strip.margins(0)
     left = 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_mixup._arguments import fail
-from keras_mixup._figure import new_figure
+from keras_mixup.plot import _new_figure
 
 if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def panels(ax: Any, count: int, width: float = 4.2, height: float = 3.6) -> list
                 axes=len(given),
             )
         return given
-    figure = new_figure("plot", count * width, height)
+    figure = _new_figure(count * width, height)
     return list(figure.subplots(1, count, squeeze=False)[0])
 
 
