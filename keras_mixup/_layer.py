@@ -136,8 +136,7 @@ def _readable(leaf: Any) -> Any:
     if isinstance(leaf, tf.Tensor) and leaf.dtype.is_floating:
         return tf.raw_ops.PreventGradient(input=leaf, message=_NO_LAYER)
     try:
-        computed = any(getattr(leaf, flag, False) for flag in ("requires_grad", "is_meta"))
-        if computed or isinstance(leaf, keras.KerasTensor):
+        if isinstance(leaf, keras.KerasTensor) or getattr(leaf, "requires_grad", False):
             raise TypeError
         foreign = keras.backend.backend() != "tensorflow" and keras.ops.is_tensor(leaf)
         return keras.ops.convert_to_numpy(leaf) if foreign else leaf

@@ -5,9 +5,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    SLICES,
-)
+from helpers import SLICES
 
 from keras_mixup import class_weights, mixup
 
@@ -129,24 +127,11 @@ def test_ids_look_their_weight_up(rng, shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float16", ml_dtypes.bfloat16, "float32", "float64"])
-def test_labels_whose_classes_have_one_weight_do_not_change(rng, dtype):
-    soft = predictions(rng, 50, K).astype(dtype)
-    y, weight = weigh([3.0] * K, soft)
-    assert np.asarray(y).tobytes() == soft.tobytes()
-    assert np.all(np.equal(weight, 3.0))
-    sigmoid = rng.uniform(size=50).astype(dtype)
-    y, weight = weigh([3.0, 3.0], sigmoid)
-    assert np.asarray(y).tobytes() == sigmoid.tobytes()
-    assert np.all(np.equal(weight, 3.0))
+def test_one_hot_labels_do_not_change(rng, dtype):
     one_hot = np.eye(K)[rng.integers(K, size=50)].astype(dtype)
     y, weight = weigh(C, one_hot)
     assert np.asarray(y).tobytes() == one_hot.tobytes()
     np.testing.assert_array_equal(weight, C[np.argmax(one_hot.astype("f"), axis=-1)])
-    two = np.zeros((50, K), dtype)
-    two[:, :2] = predictions(rng, 50, 2)
-    y, weight = weigh([2, 2, 7, 0.1], two)
-    assert np.asarray(y).tobytes() == two.tobytes()
-    assert np.all(np.equal(weight, 2.0))
 
 
 def test_classes_of_weight_zero_do_not_count():
@@ -186,55 +171,20 @@ def test_in_functions_and_eagerly(rng, jit):
             np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
-# Several outputs
-
-
-def test_several_outputs(rng):
-    y = {
-        "a": predictions(rng, B, K).astype("float32"),
-        "b": rng.uniform(size=(B, 2)).astype("float32"),
-        "c": {"d": rng.integers(2, size=(B, T))},
-    }
-    weights = {"a": C, "b": None, "c": {"d": [1, 5]}}
-    w = rng.uniform(size=B).astype("float32")
-    labels, found = weigh(weights, y, w)
-    assert labels["b"] is y["b"]
-    np.testing.assert_array_equal(found["b"], w)
-    for one, other in zip((labels["a"], found["a"]), weigh(C, y["a"], w)):
-        np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(found["c"]["d"], weigh([1, 5], y["c"]["d"], w)[1])
-    # A weight per output; a tuple of outputs; none given.
-    given = {"a": w, "b": w + 1, "c": {"d": w + 2}}
-    _, found = weigh(weights, y, given)
-    np.testing.assert_array_equal(found["b"], w + 1)
-    np.testing.assert_array_equal(found["c"]["d"], weigh([1, 5], y["c"]["d"], w + 2)[1])
-    _, (first, second) = weigh((C, None), (y["a"], y["b"]))
-    np.testing.assert_array_equal(first, weigh(C, y["a"])[1])
-    np.testing.assert_array_equal(second, np.ones(B))
-
-
 def test_fit_takes_the_weights_of_several_outputs(rng):
+    """As the page maps them: each output on its own."""
     inputs = keras.Input((3,))
     outputs = {name: keras.layers.Dense(2, "softmax", name=name)(inputs) for name in "ab"}
     model = keras.Model(inputs, outputs)
     model.compile("sgd", dict.fromkeys("ab", "categorical_crossentropy"))
     y = {name: predictions(rng, B, 2).astype("float32") for name in "ab"}
+
+    def weigh_a(x, y):
+        _, a, weight = class_weights([1, 5])(x, y["a"])
+        return x, {**y, "a": a}, {"a": weight, "b": tf.ones_like(weight)}
+
     dataset = SLICES((rng.normal(size=(B, 3)).astype("float32"), y)).batch(B)
-    model.fit(dataset.map(class_weights({"a": [1, 5], "b": None})), shuffle=False, verbose=0)
-
-
-@pytest.mark.parametrize(
-    ("weights", "y", "rule"),
-    [
-        ([1, 2], {"a": np.zeros(2, "float32")}, "one entry per output"),
-        ({"a": [1, 2]}, np.zeros(2, "float32"), "like y"),
-        ({"a": [1, 2]}, {"a": np.zeros(2, "f"), "b": np.zeros(2, "f")}, "Name every output"),
-        (([1, 2], None), {"a": np.zeros(2, "f"), "b": np.zeros(2, "f")}, "like y"),
-    ],
-)
-def test_outputs_that_the_weights_do_not_name(weights, y, rule):
-    with pytest.raises(ValueError, match=f"{rule}.*Received: "):
-        weigh(weights, y)
+    model.fit(dataset.map(weigh_a), shuffle=False, verbose=0)
 
 
 # What is refused
@@ -246,8 +196,7 @@ def test_outputs_that_the_weights_do_not_name(weights, y, rule):
         ([0, 0], ValueError),
         ([1, -1], ValueError),
         ([1], ValueError),
-        ({0: 1, 2: 1}, ValueError),
-        ({"a": [1, -1]}, ValueError),
+        ({0: 1, 2: 1}, TypeError),
         ("12", TypeError),
         ([1, "2"], ValueError),
         ([], TypeError),
@@ -268,6 +217,7 @@ BAD = {
     "nan": ([np.nan, 1, 0, 0], "sum to one"),
     "sigmoid above": ([1.5], "in .0, 1. for a sigmoid"),
     "sigmoid below": ([-0.1], "in .0, 1. for a sigmoid"),
+    "sigmoid nan": ([np.nan], "in .0, 1. for a sigmoid"),
     "ids above": (K, "ids must be in .0, 3."),
     "ids below": (-1, "ids must be in .0, 3."),
 }
@@ -308,10 +258,11 @@ def test_labels_that_are_none_are_refused(kind):
         np.zeros(B, "S1"),
         np.float32(1),
         [1, 2],
+        {"a": np.zeros(B, "int32")},  # several outputs
     ],
 )
 def test_other_labels_are_refused(y):
-    with pytest.raises(ValueError, match=r"(\[B, 4\]|several).*Received: y="):
+    with pytest.raises(ValueError, match=r"\[B, 4\].*several outputs.*Received: y="):
         weigh(C, y)
 
 
@@ -332,15 +283,13 @@ def test_ids_of_an_unknown_number_of_steps_are_refused():
     [
         (np.eye(K, dtype="float32"), np.ones((K, T))),
         (np.eye(K, dtype="float32"), {"a": np.ones(K)}),
-        (np.eye(K, dtype="float32"), np.ones(K + 1)),
         (np.eye(K, dtype="float32"), np.float32(1)),
         (np.eye(K, dtype="float32"), np.array(["1"] * K)),
         (np.zeros((B, T), "int32"), np.ones((B, T + 1))),
-        (np.zeros((B, T, 2), "int32"), np.ones((B, T))),
     ],
 )
 def test_other_sample_weights_are_refused(y, weight):
-    with pytest.raises(ValueError, match=r"one per example.*Received: sample_weight="):
+    with pytest.raises(ValueError, match=r"one weight per example.*Received: sample_weight="):
         weigh(C, y, weight)
 
 
