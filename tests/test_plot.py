@@ -48,33 +48,16 @@ def shown(figure, i=0):
 
 
 def test_titles_are_the_shares_biggest_first():
-    y = labels({3: 0.38, 2: 0.62}, {1: 0.2, 4: 0.5, 6: 0.3}, {5: 1.0})
+    rows = [{3: 0.38, 2: 0.62}, {1: 0.2, 4: 0.5, 6: 0.3}, {5: 1.0}, {2: 0.998, 3: 0.002}]
+    y = labels(*rows, {0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1})
     figure = show_batch(dataset_of(images(), y), NAMES)
     assert isinstance(figure, Figure)
     expected = ["62% cat + 38% dog", "50% elk + 30% gnu + 20% bee", "100% fox"]
-    assert titles(figure)[:3] == expected
-
-
-def test_titles_without_names_are_class_ids():
-    figure = show_batch(dataset_of(images(), labels({3: 0.38, 2: 0.62})))
-    assert titles(figure)[0] == "62% class 2 + 38% class 3"
-
-
-def test_names_that_are_numbers_are_quoted():
-    names = [str(k) for k in range(len(NAMES))]
-    figure = show_batch(dataset_of(images(), labels({2: 0.62, 3: 0.38})), names)
-    assert titles(figure)[0] == '62% "2" + 38% "3"'
-
-
-def test_titles_stop_at_three_classes_and_say_so():
-    y = labels({0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1})
-    title = titles(show_batch(dataset_of(images(), y), NAMES))[0]
-    assert " ".join(title.split()) == "40% ant + 30% bee + 20% cat + ..."
-
-
-def test_a_tiny_share_is_not_shown_as_zero_nor_the_rest_as_all():
-    figure = show_batch(dataset_of(images(), labels({2: 0.998, 3: 0.002})), NAMES)
-    assert titles(figure)[0] == ">99% cat + <1% dog"
+    expected += [">99% cat + <1% dog", "40% ant +\n30% bee +\n20% cat + ..."]
+    assert titles(figure) == expected
+    assert titles(show_batch(dataset_of(images(), y)))[0] == "62% class 2 + 38% class 3"
+    digits = [str(k) for k in range(K)]
+    assert titles(show_batch(dataset_of(images(), y), digits))[0] == '62% "2" + 38% "3"'
 
 
 def test_a_long_title_takes_lines_and_the_figure_grows():
@@ -129,14 +112,12 @@ def test_images_are_scaled_by_the_batchs_range(dtype, low, high, expected):
         assert shown(figure, i).max() <= 1
 
 
-def test_bfloat16_images_are_shown():
+def test_bfloat16_and_constant_images_are_shown():
     x = tf.cast(images(), "bfloat16")
     np.testing.assert_allclose(shown(show_batch(dataset_of(x, labels()))), images()[0], atol=1e-2)
-
-
-@pytest.mark.parametrize("level", [0.0, -3.0])
-def test_constant_images_are_shown(level):
-    assert not np.isnan(shown(show_batch(dataset_of(np.full((B, H, W, C), level), labels())))).any()
+    for level in (0.0, -3.0):
+        x = np.full((B, H, W, C), level)
+        assert not np.isnan(shown(show_batch(dataset_of(x, labels())))).any()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 8])
@@ -159,12 +140,6 @@ def test_max_images_cuts_and_the_grid_has_no_axes():
     assert not any(strip.axison for axes in panels(figure) for strip in axes.child_axes)
 
 
-@pytest.mark.parametrize("max_images", [0, -1, 2.0, True, None])
-def test_max_images_must_be_a_positive_integer(max_images):
-    with pytest.raises(ValueError, match=r"integer >= 1\. .*Received: max_images="):
-        show_batch(dataset_of(images(), labels()), max_images=max_images)
-
-
 def test_elements_with_weights_and_nested_x():
     x = {"image": images(), "age": np.zeros((B, 2), "float32")}
     y = labels({2: 1.0})
@@ -178,38 +153,28 @@ def ragged():
     return tf.ragged.stack([tf.zeros((H + i, W, C)) for i in range(B)])
 
 
-@pytest.mark.parametrize(
-    ("dataset", "rule", "received"),
-    [
-        (lambda: dataset_of(images()[0], labels()[0]), "batch of images", "float32 (6, 4, 3)"),
-        (lambda: dataset_of(images()[..., 0], labels()), "batch of images", "float32 (5, 6, 4)"),
-        (lambda: dataset_of((images(), images()), labels()), "exactly one", "(5, 6, 4, 3)"),
-        (lambda: dataset_of(ragged(), labels()), "batch of images", "(5, None, None, 3)"),
-        (lambda: tf.data.Dataset.from_tensors(images()), "(x, y)", "float32 (5, 6, 4, 3)"),
-        (
-            lambda: tf.data.Dataset.from_tensors({"image": images(), "label": labels()}),
-            "(x, y)",
-            "'label': 'float32 (5, 7)'",
-        ),
-        (lambda: dataset_of(images(), np.arange(B)), "soft labels", "int64 (5,)"),
-        (lambda: dataset_of(images(), np.arange(B)[:, None]), "soft labels", "int64 (5, 1)"),
-        (lambda: dataset_of(images(), (labels(), labels())), "soft labels", "(5, 7)"),
-        (lambda: dataset_of(images(), labels()).take(0), "(x, y)", "an empty dataset"),
-    ],
-)
-def test_data_that_cannot_be_shown_is_an_error(dataset, rule, received):
-    with pytest.raises(ValueError, match=r"must.*Received: ") as error:
-        show_batch(dataset())
-    before, after = str(error.value).split("Received: ")
-    assert rule in before
-    assert received in after
+WRONG = {
+    "no batch": lambda: dataset_of(images()[0], labels()[0]),
+    "no channels": lambda: dataset_of(images()[..., 0], labels()),
+    "two images": lambda: dataset_of((images(), images()), labels()),
+    "ragged": lambda: dataset_of(ragged(), labels()),
+    "no labels": lambda: tf.data.Dataset.from_tensors(images()),
+    "a dictionary": lambda: tf.data.Dataset.from_tensors({"x": images(), "y": labels()}),
+    "ids": lambda: dataset_of(images(), np.arange(B)),
+    "two outputs": lambda: dataset_of(images(), (labels(), labels())),
+    "empty": lambda: dataset_of(images(), labels()).take(0),
+}
 
 
-@pytest.mark.parametrize("ids", [np.arange(B), np.arange(B)[:, None]], ids=["[B]", "[B, 1]"])
-def test_class_ids_are_shown_as_the_error_says(ids):
-    dataset = dataset_of(images(), ids)
-    with pytest.raises(ValueError, match=r"`apply\(mixup\(alpha=0, num_classes=K\)\)`"):
-        show_batch(dataset)
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_data_that_cannot_be_shown_is_an_error(wrong):
+    match = r"must have batches.*mixup\(alpha=0, num_classes=K\).*Received: element=.*Spec"
+    with pytest.raises(ValueError, match=match):
+        show_batch(wrong())
+
+
+def test_class_ids_are_shown_as_the_error_says():
+    dataset = dataset_of(images(), np.arange(B))
     figure = show_batch(dataset.apply(mixup(alpha=0, num_classes=K)), NAMES)
     assert figure.axes[0].get_title() == "100% ant"
 
