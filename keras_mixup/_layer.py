@@ -65,9 +65,9 @@ class MixLayer(keras.layers.Layer):
             TensorFlow.
 
     Example:
-        >>> mix = MixLayer(mixup(0.2, num_classes=10, seed=0))
+        >>> mix = MixLayer(mixup(0.2, seed=0))
         >>> augment = keras.layers.Pipeline([keras.layers.RandomFlip(), mix])
-        >>> batches = ds.map(lambda x, y: {"images": x, "labels": y}).batch(8)
+        >>> batches = ds.map(lambda x, y: {"images": x, "labels": tf.one_hot(y, 10)}).batch(8)
         >>> batches.map(augment).element_spec["labels"].shape
         TensorShape([None, 10])
         >>> val = batches.map(lambda batch: mix(batch, training=False))
@@ -79,12 +79,8 @@ class MixLayer(keras.layers.Layer):
             todo = "Pass what mixup(...), cutmix(...) or choose(...) returns."
             _arguments.fail(TypeError, "A `MixLayer` must be given a mix.", todo, mix=mix)
         if mix.method.points:
-            _arguments.fail(
-                ValueError,
-                "A mix that happens in a model passes its plan to the model with the inputs.",
-                "Use ds.batch(n).apply(mix), and train mix.wrap(model).",
-                mix=mix,
-            )
+            todo = "Use ds.batch(n).apply(mix), and train mix.wrap(model)."
+            _arguments.fail(ValueError, "This mix happens in the model.", todo, mix=mix)
         self.mix = mix
         self._clean = mix_of(_unmixed(mix.method), mix, seed=0)
         self.built = True
@@ -122,8 +118,7 @@ def _unmixed(method: Method) -> Method:
     if isinstance(method, Parts):
         return dataclasses.replace(method, coefficient=Constant(1.0), label=Linear())
     if isinstance(method, Choice):
-        methods = tuple(_unmixed(member) for member in method.methods)
-        return dataclasses.replace(method, methods=methods)
+        return dataclasses.replace(method, methods=tuple(map(_unmixed, method.methods)))
     assert isinstance(method, _WithClean)
     return _unmixed(method.method)
 
