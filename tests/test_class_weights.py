@@ -80,15 +80,6 @@ def test_after_the_mix_of_a_sigmoid_the_loss_is_the_weighted_loss_of_both(rng, s
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_the_formulas_by_hand():
-    y, weight = weigh([1, 5], np.float32([[0.5, 0.5]]))
-    np.testing.assert_allclose(weight, [3.0])
-    np.testing.assert_allclose(y, [[1 / 6, 5 / 6]], rtol=1e-6)
-    y, weight = weigh({0: 1, 1: 5}, np.float32([0.5]), np.float32([2]))
-    np.testing.assert_allclose(weight, [6.0])
-    np.testing.assert_allclose(y, [5 / 6], rtol=1e-6)
-
-
 # Before the mix
 
 
@@ -169,22 +160,6 @@ def test_in_functions_and_eagerly(rng, jit):
         found = function(tf.zeros([B]), tf.constant(labels), tf.constant(w))
         for one, other in zip(found[1:], weigh(C, labels, w)):
             np.testing.assert_allclose(one, other, rtol=1e-6)
-
-
-def test_fit_takes_the_weights_of_several_outputs(rng):
-    """As the page maps them: each output on its own."""
-    inputs = keras.Input((3,))
-    outputs = {name: keras.layers.Dense(2, "softmax", name=name)(inputs) for name in "ab"}
-    model = keras.Model(inputs, outputs)
-    model.compile("sgd", dict.fromkeys("ab", "categorical_crossentropy"))
-    y = {name: predictions(rng, B, 2).astype("float32") for name in "ab"}
-
-    def weigh_a(x, y):
-        _, a, weight = class_weights([1, 5])(x, y["a"])
-        return x, {**y, "a": a}, {"a": weight, "b": tf.ones_like(weight)}
-
-    dataset = SLICES((rng.normal(size=(B, 3)).astype("float32"), y)).batch(B)
-    model.fit(dataset.map(weigh_a), shuffle=False, verbose=0)
 
 
 # What is refused
@@ -291,12 +266,6 @@ def test_ids_of_an_unknown_number_of_steps_are_refused():
 def test_other_sample_weights_are_refused(y, weight):
     with pytest.raises(ValueError, match=r"one weight per example.*Received: sample_weight="):
         weigh(C, y, weight)
-
-
-def test_class_weights_of_another_length():
-    dataset = SLICES((np.zeros((4, 2), "f"), np.arange(4))).batch(4)
-    with pytest.raises(ValueError, match=r"\[B, 3\]"):
-        dataset.apply(mixup(1.0, num_classes=4)).map(class_weights([1, 2, 3]))
 
 
 def test_the_table_of_class_weights_is_what_both_do():

@@ -29,12 +29,6 @@ def value(metric, *args, **kwargs):
 # SoftAccuracy
 
 
-def test_accuracy_is_the_label_at_the_predictions_argmax():
-    y_true = [[0.7, 0.3, 0.0], [0.0, 0.4, 0.6]]
-    y_pred = [[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]
-    assert value(metrics.SoftAccuracy(), y_true, y_pred) == pytest.approx((0.3 + 0.6) / 2)
-
-
 def test_accuracy_is_lam_weighted(rng):
     y, partner, lam = rng.integers(K, size=B), rng.permutation(B), rng.uniform(size=(B, 1))
     one_hot = np.eye(K)[y]
@@ -80,27 +74,10 @@ def test_accuracy_of_a_sigmoid_output():
     )
 
 
-def test_accuracy_weights_examples():
-    y_true, y_pred = [[0.8, 0.2], [0.1, 0.9]], [[1.0, 0.0], [1.0, 0.0]]
-    assert value(metrics.SoftAccuracy(), y_true, y_pred, sample_weight=[3.0, 1.0]) == pytest.approx(
-        (3 * 0.8 + 0.1) / 4
-    )
-
-
 @pytest.mark.parametrize("threshold", ["0.5", None, True, float("nan")])
 def test_accuracy_refuses_a_threshold_that_is_no_number(threshold):
     with pytest.raises(ValueError, match=r"must be a number.*Received: threshold="):
         metrics.SoftAccuracy(threshold=threshold)
-
-
-def test_the_metric_of_keras_for_the_distance_from_a_soft_label():
-    """What the page advises: 0 for a perfect prediction, of probabilities and of logits."""
-    y = np.float32([[0.6, 0.4], [1, 0]])
-    assert value(keras.metrics.KLDivergence(), y, y) == pytest.approx(0, abs=1e-5)
-    cross_entropy = keras.losses.categorical_crossentropy
-    excess = lambda y, z: cross_entropy(y, z, from_logits=True) - cross_entropy(y, y)  # noqa: E731
-    metric = keras.metrics.MeanMetricWrapper(excess)
-    assert value(metric, y, np.log(y + 1e-9)) == pytest.approx(0, abs=1e-5)
 
 
 # Multi-label
@@ -327,13 +304,6 @@ def test_stock_fit_beside_a_metric_that_pytorch_builds_with_ones(rng):
     )
     history = net.fit(x, y, verbose=0).history
     assert np.isfinite(history["soft_accuracy"]).all()
-
-
-def test_stock_fit_of_ids_says_what_to_do(rng):
-    net = classifier()
-    net.compile("sgd", "sparse_categorical_crossentropy", metrics=[metrics.SoftAccuracy()])
-    with pytest.raises(ValueError, match="Soft labels must have the shape of the predictions"):
-        net.fit(rng.normal(size=(B, 3)), rng.integers(K, size=B), verbose=0)
 
 
 def test_a_saved_model_keeps_its_metrics_and_knows_which_way_is_better(rng, tmp_path):
