@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._engine.fields import WEIGHTS_RULE, WEIGHTS_TODO, aligned, aligned_shape
+from keras_mixup._engine.weights import WEIGHTS_RULE, WEIGHTS_TODO, aligned, aligned_shape
 
 
 def class_weights(weights: Any) -> Callable[..., tuple[Any, Any, tf.Tensor]]:

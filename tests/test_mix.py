@@ -108,7 +108,8 @@ def test_a_custom_blend_that_xla_does_not_compile():
     dataset = SLICES((X, IDS)).batch(7)
     neighbor = dataclasses.replace(mix, pairing=backwards)
     for use in (dataset.apply, dataset.map):
-        np.testing.assert_array_equal(head(use(neighbor))[0], X + X[::-1])
+        others = np.arange(7) != 3  # which is its own partner, and is left alone
+        np.testing.assert_array_equal(head(use(neighbor))[0][others], (X + X[::-1])[others])
         np.testing.assert_allclose(head(use(mix))[1].sum(axis=1), 1)
         assert set(np.unique(head(use(mix))[1])) <= {0, 0.25, 0.75, 1}
 

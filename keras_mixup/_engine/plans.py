@@ -103,12 +103,13 @@ def checked(
             plan=plan,
         )
     fields: dict[str, tf.Tensor] = {}
+    rows = size if isinstance(size, int) else None
     fits = tf.constant(True)
     for name, value in plan._asdict().items():
         if name == "plans" or (isinstance(value, tuple) and value == () and name in optional):
             continue
         tensor = tf.convert_to_tensor(value)
-        shape = [size if isinstance(size, int) else None, *[BITS] * (name == "seed")]
+        shape = [rows, *[BITS] * (name == "seed")]
         is_lam = name == "lam"
         numeric = tensor.dtype.is_integer or (is_lam and tensor.dtype.is_floating)
         if not numeric or not tensor.shape.is_compatible_with(shape):
@@ -119,6 +120,7 @@ def checked(
                 "Create the plan for this batch.",
                 **{name: value},
             )
+        rows = rows or tensor.shape[0]
         one_each, inside = tf.equal(tf.shape(tensor)[0], size), tf.constant(True)
         rule = "have one value per example"
         if name != "seed":

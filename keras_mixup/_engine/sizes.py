@@ -12,7 +12,6 @@ from keras_mixup._engine.element import Leaf
 from keras_mixup._engine.fields import Field, Input, Labels, Places
 from keras_mixup._engine.rules import FLOATS, Context
 from keras_mixup.blend import Grid
-from keras_mixup.blend._grid import RESHAPE
 
 
 class Sizes(NamedTuple):
@@ -57,7 +56,7 @@ def check_sizes(leaves: Sequence[Leaf], sizes: Sequence[Sizes], grid: Grid) -> b
         if size.places is not None:
             here = leaf.shape[slice(*size.places)]
             if not here.is_compatible_with(places):
-                leaf.fail(_places_rule(grid), RESHAPE, sizes=places)
+                leaf.fail(_places_rule(grid), grid.todo, sizes=places)
             known &= here.is_fully_defined()
             places = places.merge_with(here)
     for leaf, size in zip(leaves, sizes):
@@ -78,7 +77,7 @@ def require_sizes(
     if places:
         value = _arguments.require(
             tf.reduce_all([tf.reduce_all(here == places[0]) for here in places]),
-            f"{_places_rule(grid)} {RESHAPE} Received: sizes=",
+            f"{_places_rule(grid)} {grid.todo} Received: sizes=",
             tf.stack(places),
             value=value,
         )

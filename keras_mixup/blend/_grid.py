@@ -10,12 +10,6 @@ import tensorflow as tf
 
 from keras_mixup import _arguments
 
-# What labels and weights with one value per place are told to do.
-RESHAPE = (
-    "Resize them, or reshape labels per example to [B, K], such as a rotation matrix to [B, 9]. "
-    "A linear blend, as that of mixup, takes labels of any shape."
-)
-
 
 class Form(NamedTuple):
     """Where a label has its values per place.
@@ -48,6 +42,8 @@ class Grid(abc.ABC):
         rule: the shapes of inputs that have this grid, as a sentence.
         labels: the shapes of labels with one value per place, in words.
         canonical: the axes of the places in canonical form.
+        channels_first: whether the axis of the channels comes before the places.
+        todo: what to do with labels that do not fit.
     """
 
     noun: ClassVar[str]
@@ -58,6 +54,10 @@ class Grid(abc.ABC):
     labels: ClassVar[Any]
     canonical: ClassVar[slice]
     channels_first: ClassVar[Any] = False
+    todo: ClassVar[str] = (
+        "Resize labels per place, and reshape labels per example to [B, K], such as a rotation "
+        "matrix to [B, 9]. A linear blend, as that of mixup, takes labels of any shape."
+    )
 
     @classmethod
     def of(cls, data_format: str | None) -> Grid:
@@ -100,7 +100,7 @@ class Grid(abc.ABC):
             ValueError,
             f"Next to {self.noun}s that are cut, labels are one per example, such as ids [B] or "
             f"floats [B, K], or one per {self.place}: {self.labels}.",
-            RESHAPE,
+            self.todo,
             **{name: shape},
         )
 
