@@ -21,9 +21,10 @@
 
 # %%
 import experiment
+import measures
 from cifar10 import ALPHAS, CPU, load, logits, shorter, trained
 
-from keras_mixup import analysis, mixup
+from keras_mixup import mixup
 
 args = experiment.flags(
     "Sec. 3.5: FGSM and I-FGSM on CIFAR-10, white box and transfer.",
@@ -52,9 +53,9 @@ for seed in args.seeds:
         models[name] = logits(trained(name, data, mix, seed, args.models, recipe)[0])
     mix = mixup(0, num_classes=10, seed=seed + 1)
     source = logits(trained("plain", data, mix, seed + 1, args.models, recipe)[0])
-    common = {"value_range": (0, 255), "eps": 4, "from_logits": True, "verbose": 2}
-    white.append(analysis.adversarial_errors(models, test, **common))
-    transfer.append(analysis.adversarial_errors(models, test, source=source, **common))
+    common = {"value_range": (0, 255), "eps": 4}
+    white.append(measures.adversarial_errors(models, *test, **common))
+    transfer.append(measures.adversarial_errors(models, *test, source=source, **common))
 
 # %% [markdown]
 # ## Errors
@@ -64,10 +65,10 @@ for seed in args.seeds:
 def errors_table(results, title):
     rows = []
     for name in ALPHAS:
-        kinds = [[100 * r.errors[name][kind] for r in results] for kind in results[0].errors[name]]
+        kinds = [[100 * errors[name][kind] for errors in results] for kind in measures.ATTACKS]
         rows.append([name, *map(experiment.mean_and_range, kinds)])
     title += ", mean (range) of the seeds" if results[1:] else ", one seed"
-    return experiment.table([title, *(f"{kind} (%)" for kind in results[0].errors["plain"])], rows)
+    return experiment.table([title, *(f"{kind} (%)" for kind in measures.ATTACKS)], rows)
 
 
 experiment.show_table(errors_table(white, f"White box, {count:,} images"))
@@ -79,5 +80,6 @@ experiment.show_table(errors_table(transfer, f"Transfer, {count:,} images"))
 # The bars show the models of the first seed.
 
 # %%
-experiment.show_picture(white[0].plot(), "adversarial_white_box", args)
-experiment.show_picture(transfer[0].plot(), "adversarial_transfer", args)
+for title, results in {"White box": white, "Transfer": transfer}.items():
+    figure = measures.plot_attacks(results[0], f"{title}, ε = 4/255 of the range")
+    experiment.show_picture(figure, f"adversarial_{title.lower().replace(' ', '_')}", args)

@@ -19,12 +19,13 @@ from collections import namedtuple
 from pathlib import Path
 
 import keras
+import measures
 import numpy as np
 import tensorflow as tf
 from experiment import mean_and_range, table
 from keras import layers
 
-from keras_mixup import analysis, mixup
+from keras_mixup import mixup
 
 CLASS_NAMES = ["airplane", "automobile", "bird", "cat", "deer"]
 CLASS_NAMES += ["dog", "frog", "horse", "ship", "truck"]
@@ -143,9 +144,9 @@ def scores(model, data):
     images.
     """
     on_training, on_test = (
-        model.predict(x, batch_size=500, verbose=0) for x in (data.x, data.x_test)
+        measures.probabilities(model, x, batch_size=500) for x in (data.x, data.x_test)
     )
-    calibration = analysis.reliability(data.y_test, on_test)
+    calibration = measures.reliability(data.y_test, on_test)
     return {
         "test_error": 100 * float(np.mean(on_test.argmax(-1) != data.y_test)),
         "train_error": 100 * float(np.mean(on_training.argmax(-1) != data.y)),

@@ -27,13 +27,14 @@ from functools import partial
 import experiment
 import keras
 import matplotlib.pyplot as plt
+import measures
 import numpy as np
 import tensorflow as tf
 from cifar10 import CPU, MEASURES, Data, fit, halved, load, scores, shorter
 from keras import layers
 from sklearn.datasets import load_digits
 
-from keras_mixup import analysis, mixup
+from keras_mixup import mixup
 
 args = experiment.flags(
     "Sec. 3.4: errors on true and on wrong labels, for plain training, dropout and mixup.",
@@ -84,14 +85,14 @@ def measured(data, fit):
             start = time.perf_counter()
             runs = found[share, method] = []
             for seed in args.seeds:
-                y, mask = analysis.corrupt_labels(data.y, share, num_classes=10, seed=seed)
+                y, mask = measures.corrupt_labels(data.y, share, num_classes=10, seed=seed)
                 test = data.x_test, data.y_test
-                errors = analysis.LabelNoiseErrors((data.x, y), mask, test, batch_size=500)
+                errors = measures.LabelNoiseErrors((data.x, y), mask, test)
                 mix = mixup(alpha, num_classes=10, dtype="float32", seed=seed)
                 corrupted = data._replace(y=y)
                 _, scored = fit(corrupted, mix, seed, dropout=rate, callbacks=[errors])
-                runs.append((errors.result, scored))
-            last = 100 * statistics.mean(record.last for record, _ in runs)
+                runs.append((errors, scored))
+            last = 100 * statistics.mean(record.test[-1] for record, _ in runs)
             minutes = (time.perf_counter() - start) / 60
             print(
                 f"{100 * share:.0f} % replaced, {method}: last test error {last:.1f} %, "
@@ -109,7 +110,7 @@ def show_errors(found, title, paper=None):
     rows = []
     for (share, method), runs in found.items():
         records = [record for record, _ in runs]
-        columns = zip(*((r.best, r.last, r.real[-1], r.corrupted[-1]) for r in records))
+        columns = zip(*((min(r.test), r.test[-1], r.real[-1], r.corrupted[-1]) for r in records))
         cells = [experiment.mean_and_range([100 * value for value in c]) for c in columns]
         cells += [experiment.mean_and_range([scored["ece"] for _, scored in runs])]
         cells += [experiment.mean_and_range([scored["nll"] for _, scored in runs], 2)]

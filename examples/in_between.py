@@ -18,9 +18,10 @@
 
 # %%
 import experiment
+import measures
 from cifar10 import ALPHAS, CPU, load, shorter, trained
 
-from keras_mixup import analysis, mixup
+from keras_mixup import mixup
 
 args = experiment.flags(
     "Figure 2: misses and gradient norms between training images of CIFAR-10.",
@@ -47,7 +48,7 @@ for seed in args.seeds:
     for name, alpha in ALPHAS.items():
         mix = mixup(alpha, num_classes=10, dtype="float32", seed=seed)
         models[name], _ = trained(name, data, mix, seed, args.models, recipe)
-    results.append(analysis.in_between(models, (data.x, data.y), pairs=pairs, seed=seed, verbose=2))
+    results.append(measures.in_between(models, data.x, data.y, pairs=pairs, seed=seed))
 
 # %% [markdown]
 # ## Halfway, and at one end

@@ -18,9 +18,10 @@
 
 # %%
 import experiment
+import measures
 from cifar10 import CPU, errors_table, halved, load, shorter, trained
 
-from keras_mixup import analysis, manifold_mixup, mixup
+from keras_mixup import manifold_mixup, mixup
 
 args = experiment.flags(
     "Manifold Mixup on CIFAR-10, compared with mixup and plain training.",
@@ -82,8 +83,7 @@ experiment.show_table(errors_table(runs, f"{len(data.x):,} images, {recipe.epoch
 
 # %%
 between = [
-    analysis.in_between(models[seed], (data.x, data.y), pairs=pairs, seed=seed, verbose=0)
-    for seed in args.seeds
+    measures.in_between(models[seed], data.x, data.y, pairs=pairs, seed=seed) for seed in args.seeds
 ]
 half = len(between[0].lam) // 2
 rows = []

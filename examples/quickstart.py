@@ -17,13 +17,14 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # only TensorFlow's errors
 
 import keras
+import measures
 import numpy as np
 import tensorflow as tf
 from keras import layers
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
-from keras_mixup import analysis, mixup
+from keras_mixup import mixup
 
 tf.get_logger().setLevel("ERROR")  # TensorFlow warns when one process traces many models
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -43,7 +44,7 @@ test = tf.data.Dataset.from_tensor_slices((x_test, y_test)).batch(597).apply(unm
 
 
 def noisy_labels(seed):
-    return x_train, analysis.corrupt_labels(y_train, 0.4, num_classes=10, seed=seed)[0]
+    return x_train, measures.corrupt_labels(y_train, 0.4, num_classes=10, seed=seed)[0]
 
 
 def few_images(seed):
@@ -73,7 +74,7 @@ def train(x, y, alpha, seed):
     dataset = dataset.apply(mixup(alpha, num_classes=10, seed=seed)).prefetch(2)
     # shuffle=False: the dataset shuffles; otherwise Keras warns that it cannot.
     run = model.fit(dataset, validation_data=test, epochs=args.epochs, shuffle=False, verbose=0)
-    result = analysis.calibration(model, (x_test, y_test), verbose=0).before["model"]
+    result = measures.reliability(y_test, measures.probabilities(model, x_test))
     accuracy = 100 * np.array(run.history["val_accuracy"])
     return accuracy, [accuracy[-1], result.nll, 100 * result.ece]
 

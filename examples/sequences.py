@@ -24,13 +24,14 @@ from collections import namedtuple
 
 import experiment
 import keras
+import measures
 import numpy as np
 import tensorflow as tf
 from keras import layers
 from matplotlib.figure import Figure
 from spoken_digits import DIGITS, RANGE, RATE, centered, held_out, load
 
-from keras_mixup import analysis, cutmix_1d, mixup
+from keras_mixup import cutmix_1d, mixup
 
 args = experiment.flags(
     "CutMix along time on spoken digits, compared with mixup and plain training.",
@@ -168,9 +169,10 @@ for seed in SEEDS:
             models[name] = train(data.x[~test], data.y[~test], make(seed))
             minutes = (time.perf_counter() - start) / 60
             print(f"{split}, {name}, seed {seed}: {minutes:.1f} minutes", flush=True)
-        diagrams[split] = analysis.calibration(models, (data.x[test], data.y[test]), verbose=0)
+        diagrams[split] = {}
         for name, model in models.items():
-            scores = diagrams[split].before[name]
+            p = measures.probabilities(model, data.x[test])
+            scores = diagrams[split][name] = measures.reliability(data.y[test], p)
             errors = [wrong(model, data.x[which], data.y[which]) for which in (test, ~test)]
             run = Run(errors[0], 100 * scores.ece, scores.nll, errors[1])
             runs.setdefault((split, name), []).append(run)
@@ -205,7 +207,8 @@ for split in SPLITS:
     experiment.show_table(experiment.table([split, *[f"seed {seed}" for seed in SEEDS]], rows))
 
 # %%
-experiment.show_picture(diagrams[SPLITS[-1]].plot(), "sequences_calibration", args)
+figure = measures.plot_reliability(diagrams[SPLITS[-1]])
+experiment.show_picture(figure, "sequences_calibration", args)
 
 # %% [markdown]
 # **New takes.** `cutmix_1d` does not help: its error is never below that of plain training. Mixup

@@ -21,12 +21,14 @@ import experiment
 
 # isort: split
 import keras
+import measures
+import numpy as np
 import tensorflow as tf
 from keras import layers
 from matplotlib.figure import Figure
 from sklearn.datasets import make_circles
 
-from keras_mixup import analysis, mixup
+from keras_mixup import mixup
 
 args = experiment.flags(
     "Figure 1b: what mixup does to a decision boundary, in two dimensions.", seed=(0, "random seed")
@@ -80,11 +82,25 @@ models = {name: train(alpha) for name, alpha in alphas.items()}
 # *is* right.
 
 # %%
-boundary = analysis.decision_boundary(models, (x, y), verbose=0)
-between = analysis.in_between(models, (x, y), pairs=pairs, verbose=0)
-profile = analysis.line_profile(models, [RADIUS, 0], [1, 0], verbose=0)
-for result in (boundary, between, profile):
-    experiment.show_table(result.table())
+grid = measures.plane(x)
+on_plane, on_line, rows = {}, {}, ([], [])
+lam = np.arange(101) / 100
+line = np.stack([lam * RADIUS + (1 - lam), 0 * lam], axis=1).astype("float32")
+for name, model in models.items():
+    p = measures.probabilities(model, grid.reshape(-1, 2), 4096)[:, 1]
+    on_plane[name] = p.reshape(grid.shape[:2])
+    shares = [((p > low) & (p < 1 - low)).mean() for low in (0.01, 0.1)]
+    rows[0].append([name, *(f"{100 * share:.1f}" for share in shares)])
+    on_line[name] = p = measures.probabilities(model, line)[:, 1]
+    straight = np.corrcoef(lam, p)[0, 1] ** 2
+    rows[1].append([name, *(f"{p[k]:.3f}" for k in (0, 50, -1)), f"{straight:.3f}"])
+between = measures.in_between(models, x, y, pairs=pairs)
+
+header = ["share of the plane", "0.01 < p < 0.99 (%)", "0.1 < p < 0.9 (%)"]
+experiment.show_table(experiment.table(header, rows[0]))
+experiment.show_table(between.table())
+header = ["along the line", "p(class 1) at λ = 0", "at λ = ½", "at λ = 1", "R²"]
+experiment.show_table(experiment.table(header, rows[1]))
 
 # %% [markdown]
 # ## In one picture
@@ -93,11 +109,17 @@ for result in (boundary, between, profile):
 figure = Figure(figsize=(10, 6.8), layout="constrained")
 top, bottom = figure.subfigures(2, 1, height_ratios=(1.1, 1))
 planes = top.subplots(1, 3, sharey=True)
-boundary.plot(planes)
-for axes in planes:
-    axes.set_aspect("equal")
-miss, norm, line = bottom.subplots(1, 3)
+for axes, (name, p) in zip(planes, on_plane.items()):
+    image = measures.plot_plane(axes, grid, p, x, y, name)
+planes[0].set_ylabel("second feature")
+planes[0].legend(fontsize=8, loc="upper right", framealpha=0.8, markerscale=1.5)
+top.colorbar(image, ax=planes).set_label("p(class 1 | x)")
+miss, norm, profile = bottom.subplots(1, 3)
 between.plot([miss, norm])
-profile.plot(line)
-line.set_xlabel("λ: outer circle → inner circle")
+for color, row in zip(measures.COLORS, rows[1]):
+    profile.plot(lam, on_line[row[0]], color=color, label=f"{row[0]} (R² = {float(row[-1]):.2f})")
+profile.set(xlim=(0, 1), ylim=(0, 1), ylabel="p(class 1 | x)")
+profile.set_xlabel("λ: outer circle → inner circle")
+measures.legend(profile)
+measures.finished(figure)
 experiment.show_picture(figure, "toy_boundary", args)

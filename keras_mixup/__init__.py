@@ -9,7 +9,6 @@ except ImportError as error:
     ) from error
 
 from keras_mixup import (
-    analysis,
     blend,
     callbacks,
     coefficient,
@@ -40,7 +39,6 @@ __all__ = [
     "MixedModel",
     "Plan",
     "WithClean",
-    "analysis",
     "blend",
     "callbacks",
     "choose",

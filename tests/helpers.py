@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -29,7 +28,6 @@ from keras_mixup import (
     resizemix,
     specmix,
 )
-from keras_mixup.analysis._classifier import softmax
 
 SLICES = tf.data.Dataset.from_tensor_slices
 INVALID = tf.errors.InvalidArgumentError
@@ -257,36 +255,6 @@ def corners(mixed):
     rows, columns = np.flatnonzero(copied.any(1)), np.flatnonzero(copied.any(0))
     assert copied.sum() == len(rows) * len(columns), "a rectangle"
     return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-
-
-# ---------------------------------------------------------------- models to be measured
-
-# Two-sided Hoeffding bound on a mean of n values in [0, 1], before it is divided by n.
-HOEFFDING = math.log(2 / FALSE_ALARM) / 2
-
-
-def dense(kernel, bias=0.0, activation="softmax"):
-    """The model softmax(x @ kernel + bias), or another activation."""
-    kernel = np.array(kernel, "float32")
-    layer = keras.layers.Dense(kernel.shape[1], activation=activation)
-    model = keras.Sequential([keras.Input(kernel.shape[:1]), layer])
-    model.set_weights([kernel, np.broadcast_to(bias, kernel.shape[1:]).astype("float32")])
-    return model
-
-
-def linear_gradient(x, target, kernel, bias=0.0):
-    """d CE(target, softmax(x @ kernel + bias)) / dx = kernel @ (p - target)."""
-    return (softmax(x @ kernel + bias) - target) @ kernel.T
-
-
-def one_hot(y, num_classes):
-    return np.eye(num_classes)[y]
-
-
-def random_predictions(rng, classes, count=400, sharpness=2.0):
-    """`(labels, probabilities, logits)`."""
-    logits = sharpness * rng.normal(size=(count, classes))
-    return rng.integers(classes, size=count), softmax(logits), logits
 
 
 # ---------------------------------------------------------------- equations of other libraries

@@ -23,7 +23,7 @@ PAGES = [
     # The page of data compiles twenty mixes.
     pytest.param(path.stem, marks=[pytest.mark.slow] if path.stem == "data" else [])
     for path in sorted((ROOT / "docs").glob("*.md"))
-    if path.stem not in ("index", "analysis") and BLOCK.search(path.read_text())
+    if path.stem != "index" and BLOCK.search(path.read_text())
 ]
 CARDS = sorted(path.stem for path in (ROOT / "docs/methods").glob("*.md") if path.stem != "index")
 SECTIONS = [

@@ -14,7 +14,6 @@ import pytest
 from helpers import markdown_shown
 
 from keras_mixup import mixup
-from keras_mixup.analysis import reliability
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Each is a script and, beside it, a notebook of the same cells.
@@ -116,7 +115,9 @@ def test_calibration_stands_beside_the_error(monkeypatch):
     cifar10 = importlib.import_module("cifar10")
     data = cifar10.load(smoke=True)
     model, run = cifar10.fit(data, mixup(0, num_classes=10), 0, cifar10.shorter(cifar10.CPU))
-    expected = reliability(data.y_test, model.predict(data.x_test, batch_size=500, verbose=0))
+    measures = importlib.import_module("measures")
+    p = measures.probabilities(model, data.x_test, batch_size=500)
+    expected = measures.reliability(data.y_test, p)
     assert run["ece"] == 100 * expected.ece
     assert run["nll"] == expected.nll
     cells = [f"{run[key]:.1f}" for key in ("test_error", "ece")] + [f"{run['nll']:.2f}"]

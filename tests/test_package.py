@@ -127,7 +127,7 @@ def test_no_other_randomness_and_no_python_in_the_pipeline(name):
 
 
 def test_the_pipeline_needs_neither_plots_nor_measures():
-    assert not {name.partition(".")[0] for name in pipeline()} & {"analysis", "metrics", "plot"}
+    assert not {name.partition(".")[0] for name in pipeline()} & {"metrics", "plot"}
 
 
 def test_all_is_what_it_says():
@@ -135,12 +135,7 @@ def test_all_is_what_it_says():
         assert getattr(keras_mixup, name).__doc__
 
 
-def test_analysis_all_is_what_it_says():
-    assert all(getattr(keras_mixup.analysis, name).__doc__ for name in keras_mixup.analysis.__all__)
-
-
-# Those of `analysis` need models; test_analysis.py has them.
-@pytest.mark.parametrize("name", [name for name in DOCTESTS if not name.startswith("analysis.")])
+@pytest.mark.parametrize("name", DOCTESTS)
 def test_docstring_examples_run(name):
     import tensorflow_probability as tfp
 
