@@ -6,9 +6,9 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import SLICES, USES, assert_equal, dataset_of, floats, head, spec, zeros
+from helpers import SLICES, USES, dataset_of, floats, head, spec, zeros
 
-from keras_mixup import Mix, choose, coefficient, cutmix, mixup, pairing
+from keras_mixup import choose, cutmix, mixup, pairing
 from keras_mixup._engine.element import flatten, tensors
 from keras_mixup._nest import fill, inside, is_boxes, is_none, like, named, walk
 
@@ -186,15 +186,6 @@ def test_two_inputs_and_two_outputs_that_could_be_a_pair(use):
         np.testing.assert_allclose(mixed[1][1] - mixed[0][0], 30, atol=1e-4)
 
 
-def test_a_direct_call_asks_as_well():
-    with pytest.raises(ValueError, match="could be a pair"):
-        mixup()(*QUADRUPLE)
-    assert mixup(pairing=pairing.Zipped())(*QUADRUPLE)[0].shape == (6, 4)
-    three = tuple((X, X, X) for _ in range(2))
-    with pytest.raises(ValueError, match="could be a pair"):
-        mixup()(*three)
-
-
 def test_zipped_is_always_a_pair():
     mix = mixup(num_classes=3, pairing=pairing.Zipped())
     ids = np.zeros(6, "int64")
@@ -275,31 +266,3 @@ def test_two_inputs_and_two_outputs_are_one_element(y):
     assert [leaf.shape for leaf in tf.nest.flatten(mixed)] == [
         leaf.shape for leaf in tf.nest.flatten((x, y))
     ]
-
-
-def backwards(batch_size, y, seed):
-    return tf.range(batch_size)[::-1]
-
-
-@pytest.mark.parametrize(
-    "part", [pairing.Rotation(), pairing.Cyclic(), backwards], ids=["rotation", "cycle", "own"]
-)
-@pytest.mark.parametrize("use", ["apply", "map"])
-def test_with_a_pairing_for_batches_two_halves_are_one_element(part, use):
-    """((x, x), (y, y)) of two inputs and two outputs, which looks like a pair of examples."""
-    first, second = IMAGES, IMAGES[::-1].copy()
-    dataset = SLICES(((first, second), (first, second))).batch(7)
-    x, y = head(getattr(dataset, use)(mixup(1.0, pairing=part, seed=0)))
-    assert x[0].shape == x[1].shape == IMAGES.shape
-    assert_equal(x, y)
-
-
-@pytest.mark.parametrize("use", ["apply", "map"])
-def test_zipped_means_pairs_whatever_they_look_like(use):
-    """Each half is an autoencoder's (x, x); what comes out is one such half."""
-    first, second = (IMAGES, IMAGES), (IMAGES[::-1].copy(), IMAGES[::-1].copy())
-    dataset = SLICES((first, second)).batch(7)
-    half = coefficient.Constant(0.5)
-    x, y = head(getattr(dataset, use)(Mix(coefficient=half, pairing=pairing.Zipped(), seed=0)))
-    np.testing.assert_allclose(x, (IMAGES + IMAGES[::-1]) / 2)
-    assert_equal(x, y)

@@ -3,24 +3,18 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import INVALID, SLICES, USES, arrays, assert_equal, floats, head, numbered, spec, zeros
+from helpers import INVALID, SLICES, USES, arrays, assert_equal, floats, head, spec, zeros
 
 from keras_mixup import (
-    choose,
     cutmix,
     mixup,
-    resizemix,
 )
 from keras_mixup._engine.convert import OneHot
 from keras_mixup._engine.fields import (
-    BoundingBoxes,
     Input,
     Labels,
     Places,
     Weights,
-    canonical,
-    image_size,
-    restored,
 )
 from keras_mixup._engine.ids import assert_allowed, id_ranges
 from keras_mixup._engine.weights import aligned, aligned_shape
@@ -78,22 +72,6 @@ def test_sample_weights_are_mixed(dtype):
     lam = plan.lam.numpy()
     expected = lam * weight + (1 - lam) * weight[plan.partner.numpy()]
     np.testing.assert_allclose(mixed, expected, rtol=1e-3)
-
-
-def test_weights_per_time_step():
-    mix = mixup(1.0, num_classes=3, seed=0)
-    steps = np.arange(42).reshape(7, 6) % 3
-    assert head(SLICES((X, steps, np.ones((7, 6)))).batch(4).apply(mix))[2].shape == (4, 6)
-
-
-@pytest.mark.parametrize("recipe", [mixup, cutmix, resizemix])
-def test_integer_weights_per_pixel_are_mixed_as_floats(recipe):
-    """Beside uint8 images, which are rounded, weights of dtype uint8 are none."""
-    x = numbered(4, 6, 5, 3, dtype="uint8")
-    weight = numbered(4, 6, 5, dtype="uint8")
-    both = choose(mixup(1.0, num_classes=4, dtype="uint8"), recipe(num_classes=4, dtype="uint8"))
-    mixed = both(x, numbered(4, 6, 5, dtype="int32"), weight)
-    assert [leaf.dtype for leaf in mixed] == [tf.uint8, tf.float32, tf.float32]
 
 
 # ---------------------------------------------------------------- ids out of range
@@ -158,16 +136,6 @@ def test_masks_of_ids_are_blended_with_the_image(recipe, channel, dtype):
         for x_mixed, y_mixed in mixed:
             np.testing.assert_array_equal(x_mixed, y_mixed)
         assert any((x_mixed != x[:batch]).any() for x_mixed, _ in mixed)
-
-
-def test_masks_of_videos_and_of_channels_first_images():
-    x, mask = mask_data((2, 5, 7))
-    for x_mixed, y_mixed in arrays(SLICES((x, mask)).batch(3).apply(cutmix(num_classes=4, seed=0))):
-        np.testing.assert_array_equal(x_mixed, y_mixed)
-    x, mask = mask_data((5, 7))
-    mix = cutmix(num_classes=4, seed=0, data_format="channels_first")
-    for x_mixed, y_mixed in arrays(SLICES((np.moveaxis(x, -1, 1), mask)).batch(3).apply(mix)):
-        np.testing.assert_array_equal(x_mixed, y_mixed)
 
 
 @pytest.mark.parametrize("recipe", [mixup, cutmix])
@@ -251,27 +219,6 @@ def test_weights_that_turn_out_not_to_fit():
 # ---------------------------------------------------------------- there and back
 
 
-@pytest.mark.parametrize(
-    ("shape", "axis", "squeezed", "expected"),
-    [
-        ([4], -1, None, [4, 3]),
-        ([4, 1], -1, -1, [4, 3]),
-        ([4, 5], -1, None, [4, 5, 3]),
-        ([4, 5], -2, None, [4, 3, 5]),
-        ([4, 1, 6, 5], -3, -3, [4, 3, 6, 5]),
-        ([4, 6, 5], -3, None, [4, 3, 6, 5]),
-    ],
-)
-@pytest.mark.parametrize("dtype", ["uint8", "int64", "uint64"])
-def test_ids_as_one_hot_labels(shape, axis, squeezed, expected, dtype):
-    ids = np.random.default_rng(0).integers(0, 3, shape)
-    found = OneHot(3, axis, squeezed)(tf.cast(ids, dtype))
-    assert found.shape.as_list() == expected
-    assert found.dtype == tf.float32
-    plain = ids if squeezed is None else np.squeeze(ids, squeezed)
-    np.testing.assert_array_equal(np.moveaxis(found.numpy(), axis, -1), np.eye(3)[plain])
-
-
 FIELDS = {
     "input": (Input(), floats(4, 6, 5, 3)),
     "input without channels": (Input(expand=True), floats(4, 6, 5)),
@@ -321,60 +268,6 @@ def test_bounded_labels_lie_in_the_unit_interval(value):
     with pytest.raises(INVALID, match=r"\[0, 1\].*Received: y_mixed from"):
         Labels(bounded=True).restore(mixed, None, None)
     assert Labels().restore(mixed, None, None) is mixed
-
-
-@pytest.mark.parametrize(
-    ("shapes", "expected"),
-    [
-        ([(4, 6, 5, 3)], (6, 5)),
-        ([(4, 2, 6, 5, 3)], (6, 5)),
-        ([(4, 9), (4, 6, 5, 3), (4, 7, 2)], (6, 5)),
-        ([(4, 9)], (0, 0)),
-        ([(4, 9, 8)], (0, 0)),
-        ([], (0, 0)),
-    ],
-)
-def test_the_size_of_images(shapes, expected):
-    assert image_size([tf.zeros(shape) for shape in shapes]) == expected
-
-
-def test_the_size_of_images_that_is_not_known():
-    @tf.function(input_signature=[spec(None, None, None, 3)])
-    def traced(image):
-        return image_size([image])
-
-    assert tuple(map(int, traced(zeros(2, 6, 5, 3)))) == (6, 5)
-
-
-def test_a_batch_has_every_leaf_in_its_slot_in_order():
-    boxes = {"boxes": tf.zeros([2, 3, 4]), "labels": tf.constant([[1, 2, -1], [-1, -1, -1]])}
-    leaves = [zeros(2, 6, 5, 3), zeros(2), np.array([2, 0]), boxes, floats(2)]
-    fields = [
-        Input(),
-        Labels(weight="w"),
-        Labels(OneHot(3)),
-        BoundingBoxes("xyxy", "w"),
-        Weights("w"),
-    ]
-    leaves = [leaf if leaf is boxes else tf.constant(leaf) for leaf in leaves]
-    batch = canonical(leaves, fields)
-    assert [len(slot) for slot in batch] == [1, 0, 2, 1, 1]
-    np.testing.assert_array_equal(batch.numbers[0].weight, floats(2))
-    assert batch.numbers[1].weight == ()
-    np.testing.assert_array_equal(batch.numbers[1].value, np.eye(3)[[2, 0]])
-    np.testing.assert_array_equal(batch.boxes[0].weight, floats(2)[:, None])
-    np.testing.assert_array_equal(batch.boxes[0].value.weights, [[1, 1, 0], [0, 0, 0]])
-    mixed = batch._replace(
-        numbers=[target.value for target in batch.numbers], boxes=[batch.boxes[0].value]
-    )
-    again = restored(mixed, leaves, fields)
-    assert [tf.nest.map_structure(lambda leaf: leaf.shape.as_list(), leaf) for leaf in again] == [
-        [2, 6, 5, 3],
-        [2],
-        [2, 3],
-        {"boxes": [2, 3, 4], "labels": [2, 3], "weights": [2, 3]},
-        [2],
-    ]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "uint64"])
