@@ -32,7 +32,7 @@ import numpy as np
 import tensorflow as tf
 from in_model import device, size, spread
 
-from keras_mixup import cutmix, in_model, mixup
+from keras_mixup import cutmix, mixup
 
 CLASSES = 1000
 PLAIN, MIXED, IN_MODEL = "no mixing", "mixup", "mixup, in the model"
@@ -54,7 +54,7 @@ def contenders():
     return {
         PLAIN: (mixup(0, dtype="uint8", **settings), False),
         MIXED: (mixup(1.0, **settings), False),
-        IN_MODEL: (in_model(mixup(1.0, **settings)), True),
+        IN_MODEL: (mixup(1.0, **settings), True),
         "mixup, uint8": (mixup(1.0, dtype="uint8", **settings), False),
         "cutmix": (cutmix(1.0, **settings), False),
         "no mixing, float32": (mixup(0, **settings), False),
@@ -156,7 +156,7 @@ def main():
         if not models[name].compiled:
             optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
             models[name].compile(optimizer, "categorical_crossentropy")
-        feeds[name] = data.apply(mix).prefetch(2)
+        feeds[name] = (data if wrap else data.apply(mix)).prefetch(2)
         fit(name, 1)  # compiles
         iterator = iter(feeds[name])
         pipeline[name] = milliseconds(partial(next, iterator), 2 * args.steps)

@@ -134,7 +134,8 @@ def batches(x, y, mix, seed, batch_size=128, crop=False):
         return tf.image.random_flip_left_right(x, seed=seed), y
 
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
-    return dataset.batch(batch_size, drop_remainder=True).map(augment).apply(mix).prefetch(2)
+    dataset = dataset.batch(batch_size, drop_remainder=True).map(augment)
+    return (dataset if mix is None else dataset.apply(mix)).prefetch(2)
 
 
 def scores(model, data):
@@ -174,7 +175,7 @@ def fit(data, mix, seed, recipe=CPU, *, wrap=False, dropout=0.0, callbacks=None,
     test = tf.data.Dataset.from_tensor_slices((data.x_test, data.y_test)).batch(500)
     start = time.perf_counter()
     history = trainer.fit(
-        batches(data.x, data.y, mix, seed, crop=recipe.crop),
+        batches(data.x, data.y, None if wrap else mix, seed, crop=recipe.crop),
         epochs=recipe.epochs,
         shuffle=False,  # the dataset does it; Keras would warn that it cannot
         validation_data=test.apply(mixup(0, num_classes=10)),

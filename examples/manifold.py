@@ -38,10 +38,11 @@ pairs = 20 if args.smoke else args.pairs
 # %% [markdown]
 # ## The mixes
 #
-# The pipeline is the same for all: `dataset.batch(128).apply(mix)`. For Manifold Mixup, a different
-# model is compiled and fitted: `mix.wrap(model)` shares the layers of `model`, and mixes the output
-# of one of the layers named in `layers`. The paper mixes the input, or the output of the first or
-# second stage of residual blocks, with alpha = 2, and uses alpha = 1 for mixup.
+# mixup is applied to the dataset: `dataset.batch(128).apply(mix)`. For Manifold Mixup, a different
+# model is compiled and fitted, with data that is not mixed: `mix.wrap(model)` shares the layers of
+# `model`, and mixes the output of one of the layers named in `layers`. The paper mixes the input,
+# or the output of the first or second stage of residual blocks, with alpha = 2, and uses alpha = 1
+# for mixup.
 
 # %%
 stages = [f"stage{stage}" for stage in range(1, len(recipe.widths) + 1)][:2]

@@ -45,13 +45,12 @@ import os
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # only TensorFlow's errors
 
 import keras
-import numpy as np
 import pandas as pd
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from keras import layers
 
-from keras_mixup import in_model, manifold_mixup, metrics, mixup
+from keras_mixup import manifold_mixup, metrics, mixup
 
 # TensorFlow warns when one process traces many models.
 tf.get_logger().setLevel("ERROR")
@@ -114,20 +113,19 @@ model = build()
 wrapped = manifold.wrap(model)
 
 # %% [markdown]
-# The pipeline passes the images on as they are. It mixes the labels and adds a few numbers per
-# example: λ, the layer, the partner, and the example's own row.
+# The training step draws λ, the partners and the layer. `draw_plan` tells what a step will draw.
 
 # %%
-inputs, labels = train.apply(manifold).element_spec
-
-print(*inputs.items(), labels, sep="\n")
+for step in range(3):
+    layer, plan = wrapped.draw_plan(batch_size=4, step=step)
+    print(layer, plan.partner, plan.lam.round(3))
 
 # %% [markdown]
 # ## Training
 #
 # The three networks start from the same weights and see the same images in the same order. alpha is
-# 2 for Manifold Mixup and 1 for mixup, as in the papers. The wrapped model mixes the batches of the
-# pipeline and never plain `(x, y)`, so it can be evaluated as it is.
+# 2 for Manifold Mixup and 1 for mixup, as in the papers. The wrapped model is given data that is
+# not mixed, and mixes nothing in evaluation.
 
 # %%
 unmixed = mixup(alpha=0, num_classes=10)  # ids become one-hot labels; nothing is mixed
@@ -148,7 +146,7 @@ for name, method in methods.items():
         jit_compile=False,  # on a CPU, compiling takes longer than it saves
     )
     trained.fit(
-        train.apply(method).prefetch(2),
+        (train if method is manifold else train.apply(method)).prefetch(2),
         epochs=EPOCHS,
         shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         verbose=0,
@@ -179,22 +177,18 @@ assert "keras_mixup" not in model.to_json()
 # %% [markdown]
 # ## Mixing on the device
 #
-# `in_model` moves any linear mix into the model in the same way, by default to its input. The draws
-# are those of the mix itself, and uint8 images travel to the accelerator as uint8, a quarter of the
-# bytes of float32. Here, a model that returns its input shows that the mixtures are the same.
+# `wrap` mixes at the input for `mixup` and `remix`. uint8 images then travel to the accelerator as
+# uint8, a quarter of the bytes of float32, and the data may come from any source: here, from arrays
+# of class ids, which are also used for validation.
 
 # %%
-mix = mixup(alpha=1.0, num_classes=10, seed=0)
-on_device = in_model(mix)
-batch = test.take(1)
-in_pipeline, _ = next(iter(batch.apply(mix)))
+x, y = next(iter(test.unbatch().batch(256)))
+on_device = mixup(alpha=1.0, num_classes=10, seed=0).wrap(build())
+on_device.compile("adam", "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+history = on_device.fit(x.numpy(), y.numpy(), validation_data=(x.numpy(), y.numpy()), verbose=0)
 
-identity = keras.Sequential([keras.Input((16, 16, 3)), layers.Identity()])
-inside = on_device.wrap(identity).predict(batch.apply(on_device), verbose=0)
-
-print("sent:", batch.apply(on_device).element_spec[0]["mix_x"].dtype.name)
-print("sent when mixed in the pipeline:", in_pipeline.dtype.name)
-print(f"largest difference: {np.abs(inside - in_pipeline).max():.4f} of 255")
+print("sent:", x.dtype.name)
+print("logs:", *history.history)
 
 # %% [markdown]
 # ## Conclusion
@@ -206,8 +200,8 @@ print(f"largest difference: {np.abs(inside - in_pipeline).max():.4f} of 255")
 # after 1,200 epochs, Manifold Mixup is ahead.
 #
 # Use Manifold Mixup where the input cannot be mixed, as with text, or where you can afford to
-# compare it with mixup. Use `in_model` where the pipeline or the transfer to the accelerator is the
-# bottleneck. Everywhere else, mixing in the pipeline is simpler.
+# compare it with mixup. Use `wrap` where the data do not come
+# from `tf.data`, or where the pipeline or the transfer to the accelerator is the bottleneck.
 #
 # ## References
 #

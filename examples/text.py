@@ -162,9 +162,9 @@ def build():
 # %% [markdown]
 # ## Mixing and training
 #
-# `manifold_mixup` draws everything random in the pipeline and mixes the labels there. The model
-# that `wrap` returns mixes the word vectors. It shares its weights with `model`, which can be used
-# on its own afterward. λ is drawn for each sentence.
+# The training step of the model that `wrap` returns mixes the labels and the word vectors. It
+# shares its weights with `model`, which can be used on its own afterward. λ is drawn for each
+# sentence.
 #
 # The sentences, their order, and the initial weights are the same for all variants.
 
@@ -186,9 +186,7 @@ def errors(alpha, seed):
     adam = keras.optimizers.Adam(0.003)
     # For a network this small, XLA would compile for longer than TensorFlow trains.
     wrapped.compile(adam, "categorical_crossentropy", jit_compile=False)
-    train = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed).batch(32)
-    # The dataset shuffles; otherwise Keras warns that it cannot.
-    wrapped.fit(train.apply(mix), epochs=EPOCHS, shuffle=False, verbose=0)
+    wrapped.fit(x, y, batch_size=32, epochs=EPOCHS, verbose=0)
 
     probabilities = model.predict(x_test, batch_size=500, verbose=0)
     right = probabilities[np.arange(len(y_test)), y_test]

@@ -22,9 +22,8 @@ from keras_mixup import (
 from keras_mixup._class_weights import class_weights
 from keras_mixup._engine.choose import choose
 from keras_mixup._engine.clean import WithClean
-from keras_mixup._engine.in_model import in_model
 from keras_mixup._engine.mix import Mix
-from keras_mixup._engine.plans import ChoicePlan, InModelPlan, Plan
+from keras_mixup._engine.plans import ChoicePlan, Plan
 from keras_mixup._in_model import MixedModel, MixPoint
 from keras_mixup._layer import MixLayer
 from keras_mixup.pairs import shuffled_pairs
@@ -32,7 +31,6 @@ from keras_mixup.recipes import *  # noqa: F403
 
 __all__ = [
     "ChoicePlan",
-    "InModelPlan",
     "Mix",
     "MixLayer",
     "MixPoint",
@@ -44,7 +42,6 @@ __all__ = [
     "choose",
     "class_weights",
     "coefficient",
-    "in_model",
     "label",
     "metrics",
     "pairing",

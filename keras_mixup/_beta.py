@@ -34,6 +34,9 @@ _KNOT_BITS = 6
 _OCTAVES = 33
 _SHIFT = 23 - _KNOT_BITS
 _FIRST_ROW = (127 - 1) << _KNOT_BITS
+_octave, _part = np.divmod(np.arange((_OCTAVES << _KNOT_BITS) + 1), 1 << _KNOT_BITS)
+# The values of f at the knots, which float32 holds exactly.
+KNOTS = np.ldexp(1 + _part / (1 << _KNOT_BITS), _octave - 1).astype("float32")
 
 
 def tfp() -> Any:
@@ -108,9 +111,7 @@ def quantile_table(alpha: float) -> np.ndarray:
     """
     alpha = max(alpha, SMALLEST_ALPHA)
     within = min(alpha, _LARGEST_ALPHA)
-    row = np.arange((_OCTAVES << _KNOT_BITS) + 1)
-    octave, part = np.divmod(row, 1 << _KNOT_BITS)
-    f = np.ldexp(1 + part / (1 << _KNOT_BITS), octave - 1)
+    f = KNOTS.astype("float64")
     logit = logit_quantile(within, f / 2**33) * math.sqrt(within / alpha)
     slope = np.append(np.diff(logit) / np.diff(f), 0.0)
     table = np.stack([logit - slope * f, slope], axis=-1).astype(np.float32)

@@ -13,7 +13,7 @@ from keras_mixup import _arguments
 from keras_mixup._engine.choose import Choice
 from keras_mixup._engine.clean import _WithClean
 from keras_mixup._engine.methods import Method, Parts
-from keras_mixup._engine.mix import Mix, mix_of
+from keras_mixup._engine.mix import Mix, as_mix, mix_of
 from keras_mixup._engine.tensors import as_tensors
 from keras_mixup._nest import is_dense, like, named, walk
 from keras_mixup.coefficient import Constant
@@ -78,10 +78,7 @@ class MixLayer(keras.layers.Layer):
         if not isinstance(mix, Mix):
             todo = "Pass what mixup(...), cutmix(...) or choose(...) returns."
             _arguments.fail(TypeError, "A `MixLayer` must be given a mix.", todo, mix=mix)
-        if mix.method.points:
-            todo = "Use ds.batch(n).apply(mix), and train mix.wrap(model)."
-            _arguments.fail(ValueError, "This mix happens in the model.", todo, mix=mix)
-        self.mix = mix
+        self.mix = as_mix(mix)
         self._clean = mix_of(_unmixed(mix.method), mix, seed=0)
         self.built = True
         self.supports_jit = mix.method.supports_jit
@@ -136,7 +133,7 @@ def _readable(leaf: Any) -> Any:
         foreign = keras.backend.backend() != "tensorflow" and keras.ops.is_tensor(leaf)
         return keras.ops.convert_to_numpy(leaf) if foreign else leaf
     except TypeError:  # also what JAX raises for a tensor that it traces
-        todo = "Call it in the pipeline, with ds.map(layer)."
+        todo = "Call it in the pipeline, with ds.map(layer), or train mix.wrap(model)."
         _arguments.fail(ValueError, _NO_LAYER, todo, value=leaf)
 
 

@@ -6,6 +6,7 @@ gallery and the benchmark) takes them from `__all__`, in that order.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -14,7 +15,6 @@ import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._engine.clean import WithClean
-from keras_mixup._engine.in_model import in_model
 from keras_mixup._engine.mix import Mix
 from keras_mixup._types import AnyLabel, AnyPairing, NumClasses
 from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized, Segment
@@ -216,6 +216,8 @@ def manifold_mixup(
     probability: float | Schedule = 1.0,
     pairing: AnyPairing = None,
     label: AnyLabel = None,
+    keep: Sequence[str] = (),
+    data_format: str | None = None,
 ) -> Mix:
     """Manifold Mixup: mixup applied to the outputs of a layer inside the model.
 
@@ -223,9 +225,8 @@ def manifold_mixup(
         y~   = lam y_i + (1 - lam) y_j,    lam ~ Beta(alpha, alpha)
 
     h_k(x) is the output of layer k, and k is drawn uniformly from `layers` for each batch. The
-    layers after it continue with h_k~. Gradients flow through the layers before it. Mixing happens
-    in a model made by `wrap`; the pipeline mixes the labels and leaves x unchanged, whatever its
-    dtype.
+    layers after it continue with h_k~. Gradients flow through the layers before it. Everything
+    happens in the training step of the model that `wrap` returns.
 
     Difference from the paper: no example is its own partner.
 
@@ -237,41 +238,39 @@ def manifold_mixup(
             your own class, these are the names of `MixPoint` objects. In the paper, the input and
             the first stages worked best. Use the outputs of residual blocks, not layers inside
             them.
-        num_classes, seed, probability, pairing, label: as in `mixup`.
+        num_classes, seed, probability, pairing, label, keep, data_format: as in `mixup`.
         per_batch: whether one lam is drawn for the whole batch, as in the paper; False draws one
             per example.
 
     Returns:
-        A `Mix`, for `ds.batch(n).apply(mix)` and `mix.wrap(model)`. Elements become
-        `({"mix_x": x, ...}, y)`, which the wrapped model accepts. Pairs are not supported.
+        A `Mix`, for `mix.wrap(model)`.
 
     Raises:
-        TypeError, ValueError: as in `mixup`. Inputs that cannot be mixed, such as token ids, are
-            refused if "input" is among the layers.
+        TypeError, ValueError: as in `mixup` and in `Mix.wrap`. Inputs that cannot be mixed, such as
+            token ids, are refused if "input" is among the layers.
 
     Example:
         >>> import keras
         >>> manifold = manifold_mixup(layers=("input", "hidden"), num_classes=10, seed=0)
         >>> hidden = keras.layers.Dense(8, "relu", name="hidden")
         >>> model = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(10)])
-        >>> mixed = manifold.wrap(model)
-        >>> train = ds.batch(128).apply(manifold)  # for mixed.fit(train)
+        >>> mixed = manifold.wrap(model)  # to be compiled and trained as ever
 
     References:
         Verma, Lamb, Beckham, Najafi, Mitliagkas, Lopez-Paz, Bengio, 2019, arXiv:1806.05236.
     """
-    return in_model(
-        mixup(
-            alpha,
-            num_classes=num_classes,
-            seed=seed,
-            per_batch=per_batch,
-            probability=probability,
-            pairing=pairing,
-            label=label,
-        ),
-        layers,
+    mix = mixup(
+        alpha,
+        num_classes=num_classes,
+        seed=seed,
+        per_batch=per_batch,
+        probability=probability,
+        pairing=pairing,
+        label=label,
+        keep=keep,
+        data_format=data_format,
     )
+    return dataclasses.replace(mix, layers=layers)
 
 
 @_recipe

@@ -1,7 +1,6 @@
 """What a choice, a clean twin and a mix in a model do."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from helpers import SLICES, arrays, assert_equal, head, provenance
 
@@ -11,9 +10,7 @@ from keras_mixup import (
     choose,
     coefficient,
     cutmix,
-    in_model,
     mixup,
-    pairing,
     regmixup,
 )
 
@@ -113,31 +110,3 @@ def test_each_row_is_that_of_the_member_chosen_for_it():
             alone = members[chosen].apply_plan((x, y), plan.plans[chosen])
         for leaf, expected in zip(mixed, alone):
             np.testing.assert_array_equal(leaf[row], np.asarray(expected)[row])
-
-
-def test_one_layer_for_the_whole_batch_and_all_of_them_in_turn():
-    mix = in_model(mixup(1.0, seed=0), layers=("input", "a", "b"))
-    x = np.zeros((8, 2), "float32")
-    drawn = [mix.draw_plan((x, x), (seed, 1)).layer.numpy() for seed in range(40)]
-    assert all(len(set(layers)) == 1 for layers in drawn)
-    assert {int(layers[0]) for layers in drawn} == {0, 1, 2}
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda inside: choose(inside, None), ValueError, "made in the pipeline"),
-        (WithClean, ValueError, "made in the pipeline"),
-        (in_model, ValueError, "Only linear mixes"),
-        (lambda _: in_model(cutmix()), ValueError, "Only linear mixes"),
-        (lambda _: in_model(mixup(dtype="uint8")), ValueError, "Remove it"),
-        (lambda _: in_model(mixup(pairing=pairing.Zipped())), ValueError, "pairs"),
-        (lambda _: in_model(mixup(), layers=()), ValueError, "at least one layer"),
-        (lambda _: in_model(mixup(), layers=("a", "a")), ValueError, "only once"),
-        (lambda _: in_model(mixup(), layers="input"), TypeError, "sequence of names"),
-    ],
-)
-def test_what_cannot_be_combined(make, error, message):
-    with pytest.raises(error, match=f"{message}.*Received: "):
-        make(in_model(mixup()))
-    in_model(mixup(dtype="float32"))

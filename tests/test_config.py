@@ -13,7 +13,6 @@ from keras_mixup import (
     choose,
     coefficient,
     cutmix,
-    in_model,
     label,
     manifold_mixup,
     mixup,
@@ -25,7 +24,7 @@ from keras_mixup import (
 MIXES = {name: recipe(num_classes=4, seed=3) for name, recipe in RECIPES.items()}
 MIXES |= {
     "default": mixup(),
-    "seed 0": in_model(mixup(seed=0)),
+    "seed 0": mixup(seed=0),
     "a seed of its own": choose(choose(mixup(), cutmix(seed=2)), None, seed=0),
     "seeds of the members": choose(mixup(seed=0), cutmix(seed=2), per_batch=True),
     "schedule": mixup(1.0, probability=schedule.Window(3, 5)),
@@ -39,7 +38,7 @@ MIXES |= {
     ),
     "nested": WithClean(choose(mixup(1.0, seed=1), choose(cutmix(seed=2), None), weights=[2, 1])),
     "manifold": manifold_mixup(layers=("a", "b"), num_classes={"a": 3, "b": None}, seed=0),
-    "in model": in_model(remix([1, 2], seed=4)),
+    "remix": remix([1, 2], seed=4),
     "per batch": choose(mixup(), cutmix(bounding_box_format="xyxy"), per_batch=True),
 }
 

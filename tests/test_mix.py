@@ -18,7 +18,6 @@ from keras_mixup import (
     choose,
     coefficient,
     cutmix,
-    in_model,
     label,
     mixup,
     pairing,
@@ -243,7 +242,6 @@ def test_bad_numbers_are_refused(mix, arguments, message):
 
 
 PLAN = Plan([1, 0], [0.5, 1.0], np.zeros((2, blend.BITS), int))
-IN_MODEL = in_model(mixup(num_classes=2))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +249,6 @@ IN_MODEL = in_model(mixup(num_classes=2))
     [
         (mixup(num_classes=2), ([1, 0], [0.5, 1.0]), "of type `Plan`"),
         (choose(mixup(num_classes=2), None), PLAN, "of type `ChoicePlan`"),
-        (IN_MODEL, PLAN, "of type `InModelPlan`"),
         (mixup(num_classes=2), ChoicePlan([0, 0], (PLAN,)), "of type `Plan`"),
         (choose(mixup(num_classes=2), None), ChoicePlan([0, 0], (PLAN,)), "Pass 2 plans"),
         (mixup(num_classes=2), PLAN._replace(lam=0.5), r"`lam` .* float32 of shape \[2\]"),

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from helpers import INVALID, assert_equal
 
-from keras_mixup import ChoicePlan, InModelPlan, Plan, choose, cutmix, in_model, mixup
+from keras_mixup import ChoicePlan, Plan, choose, cutmix, mixup
 
 X, Y = np.float32([[0, 0], [8, 8]]), np.float32([[0], [1]])
 CALLS = pytest.mark.parametrize("call", ["eager", "graph"])
@@ -32,8 +32,6 @@ def test_lam_out_of_range_is_refused(call, lam):
     plans = Plan([1, 0], [0.5, lam]), cutmix().draw_plan((np.zeros((2, 3, 3, 1), "f"), Y), (1, 2))
     with pytest.raises(INVALID, match="`lam`"):
         apply(call, choose(mixup(), None), ChoicePlan([0, 0], (plans[0], Plan([1, 0], [1, 1]))))
-    with pytest.raises(INVALID, match="`lam`"):
-        apply(call, in_model(mixup()), InModelPlan([1, 0], [0.5, lam], [0, 0]))
 
 
 @pytest.mark.parametrize("lam", [2, np.nan])
@@ -76,8 +74,6 @@ def test_indices_out_of_range_are_refused(call):
     for chosen in ([0, 2], [-1, 0]):
         with pytest.raises(INVALID, match=r"`chosen` .* from 0 to 1"):
             apply(call, choose(mixup(), None), ChoicePlan(chosen, (plan, plan)))
-    with pytest.raises(INVALID, match=r"`layer` .* from 0 to 0"):
-        apply(call, in_model(mixup()), InModelPlan([1, 0], [0.5, 0.5], [0, 1]))
 
 
 @CALLS

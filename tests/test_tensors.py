@@ -71,7 +71,7 @@ def test_what_is_no_array_is_refused(value):
 def test_a_step_that_jax_compiles_is_told_where_to_mix():
     """What it traces cannot be converted to arrays, which was the advice."""
     jax = pytest.importorskip("jax")
-    with pytest.raises(TypeError, match=r"in the pipeline.*in_model.*Received: value='\w*Tracer'"):
+    with pytest.raises(TypeError, match=r"in the pipeline.*mix.wrap.*Received: value='\w*Tracer'"):
         jax.jit(mixup(0.2, num_classes=3, seed=0))(np.zeros((2, 4), "float32"), np.arange(2))
 
 

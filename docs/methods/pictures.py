@@ -238,12 +238,12 @@ def draw_manifold(folder):
     sources = photographs()
     x = np.stack(list(sources.values()))
     # With this seed, stage1 is drawn, and row 0 is the temple mixed with some of the flower.
-    manifold = km.manifold_mixup(layers=("input", "stage1"), seed=8)
-    (sent, y) = manifold(x, np.eye(2, dtype="float32"))
     model = edges()
+    manifold = km.manifold_mixup(layers=("input", "stage1"), seed=8)
+    layer, plan = manifold.wrap(model).draw_plan(batch_size=2)
     features = model.predict(x, verbose=0)[..., 0]
-    mixed = manifold.wrap(model)(sent, training=True).numpy()[0, ..., 0]
-    share = float(y[0, 0])
+    share = float(plan.lam[0])
+    mixed = share * features[0] + (1 - share) * features[1]
 
     figure = Figure(figsize=(9.6, 3.5), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[0.8, 2.15])
@@ -260,7 +260,7 @@ def draw_manifold(folder):
         start = 0.75 if k == 0 else left - 1.05
         axes.annotate("", (left - 0.1, 0), (start, 0), arrowprops={"arrowstyle": "->"})
     for k, label in enumerate(['"input"', '"stage1"', '"stage2"']):
-        drawn = k == int(sent["mix_layer"][0])
+        drawn = label == f'"{layer}"'
         place = 1.25 if k == 0 else 2.2 * k + 1.32
         color = "#D55E00" if drawn else "white"
         axes.plot(place, 0, "o", ms=9, color=color, markeredgecolor="#D55E00", zorder=3)

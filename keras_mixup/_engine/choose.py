@@ -51,7 +51,7 @@ def choose(
         ValueError: if no mix is given; if `weights` has the wrong length, contains negative or
             non-finite numbers, or sums to zero; if the members disagree on `num_classes`, `keep`,
             `data_format` or `bounding_box_format`; if only some of them double the batch, or if
-            one happens in a model.
+            one mixes at layers of a model.
 
     Example:
         >>> mix = choose(mixup(0.2, num_classes=10), cutmix(1.0, num_classes=10), None, seed=0)
@@ -124,14 +124,6 @@ class Choice(Method):
                 ValueError,
                 "All members of a choice must return batches of the same size.",
                 "Put the choice inside: WithClean(choose(...)).",
-                mixes=self.methods,
-            )
-        if any(method.points for method in self.methods):
-            _arguments.fail(
-                ValueError,
-                "A choice is made in the pipeline, for each example, so a mix that happens in the "
-                "model cannot be one of its members.",
-                "To leave some batches unmixed, pass `probability` to the mix.",
                 mixes=self.methods,
             )
 

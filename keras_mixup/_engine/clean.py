@@ -32,7 +32,7 @@ def WithClean(mix: Mix) -> Mix:  # noqa: N802
 
     Raises:
         TypeError: if the argument is not a mix, or if it already doubles the batch.
-        ValueError: if the mix happens in a model.
+        ValueError: if the mix is one at layers of a model.
 
     Example:
         >>> both = WithClean(choose(mixup(1.0, num_classes=10), cutmix(num_classes=10)))
@@ -62,14 +62,6 @@ class _WithClean(Method):
                 TypeError,
                 "`mix` must be a mix that keeps the size of a batch.",
                 "Pass what mixup(...), cutmix(...) or choose(...) returns.",
-                mix=self.method,
-            )
-        if self.method.points:
-            _arguments.fail(
-                ValueError,
-                "A clean batch and its mixed twin are made in the pipeline, where a mix that "
-                "happens in the model leaves the inputs unchanged.",
-                "Pass a mix that happens in the pipeline, such as mixup(...).",
                 mix=self.method,
             )
 

@@ -12,7 +12,7 @@ from keras_mixup import _arguments
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.element import Leaf, halves_of, tensors
 from keras_mixup._engine.fields import BoundingBoxes, Field
-from keras_mixup._engine.methods import NO_PAIRS, Method
+from keras_mixup._engine.methods import Method
 from keras_mixup._engine.rules import Context, input_field, label_field, weight_field
 from keras_mixup._engine.sizes import Sizes, check_sizes, require_sizes, sizes_of
 from keras_mixup._nest import fill, inside, is_boxes, walk
@@ -112,8 +112,6 @@ def layout_of(element: Element, method: Method, data: Data) -> Layout:
     pairings = [parts.pairing for parts in method.blended if parts.pairing is not None]
     halves = halves_of(element, pairings)
     paired = len(halves) == 2
-    if paired and method.points:
-        _arguments.fail(ValueError, NO_PAIRS, "Use ds.batch(n) alone.", element=element)
     specs = [spec for half in halves for spec in tensors(half)]
     sizes = {spec.shape[0] for spec in specs}
     if len(sizes - {None}) > 1:
@@ -152,7 +150,6 @@ def _context(leaves: Sequence[Leaf], method: Method, data: Data) -> Context:
         data=data,
         blends=blends,
         labels=[parts.label for parts in method.blended],
-        points=method.points,
         grid=(kinds.pop() if kinds else Images).of(data.data_format),
         cut=any(blend.grid is not None for blend in blends),
         inputs=tuple(

@@ -22,7 +22,7 @@ from keras_mixup._engine.fields import Batch, Target, image_size
 from keras_mixup._engine.plans import Drawing, Plan, checked
 from keras_mixup._interpolate import interpolate, like_rows
 from keras_mixup._random import random_bits, split
-from keras_mixup._types import Element, Seed, Size
+from keras_mixup._types import Seed, Size
 from keras_mixup.blend import BITS, Blend, Linear, as_blend
 from keras_mixup.coefficient import Beta, Coefficient, Constant, as_coefficient
 from keras_mixup.label import Label, as_label
@@ -75,15 +75,6 @@ class Method(Configurable, abc.ABC):
     def supports_jit(self) -> bool:
         """Whether XLA can compile the mixing."""
         return all(part.supports_jit for p in self.blended for part in (p.blend, p.label))
-
-    @property
-    def points(self) -> tuple[str, ...]:
-        """The points in a model where inputs are mixed; empty if the pipeline mixes them."""
-        return ()
-
-    def deliver(self, element: Element, plan: Any) -> Element:
-        """The mixed element, with whatever else is passed to the model."""
-        return element
 
 
 def _or(check: Callable[[str, Any], Any], default: Any) -> Callable[[str, Any], Any]:
@@ -160,10 +151,6 @@ class Parts(FourParts, Method):
         return Parts(blend=self.blend, label=self.label)
 
 
-NO_PAIRS = (
-    "A model mixes the examples within one batch; the partners in a dataset of pairs would have to "
-    "pass through the model as well."
-)
 DEFAULT = Parts()
 # Leaves every example unmixed.
 UNMIXED = Parts(coefficient=Constant(1.0))

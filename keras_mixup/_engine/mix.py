@@ -27,6 +27,18 @@ from keras_mixup._random import batch_seed
 from keras_mixup._types import Element, Nest, Seed, Size
 
 
+def _layers(name: str, value: Any) -> tuple[str, ...] | None:
+    layers = None if value is None else _arguments.names(name, value)
+    if layers is not None and not 0 < len(layers) == len(set(layers)):
+        _arguments.fail(
+            ValueError,
+            f"`{name}` must name at least one layer, and each layer only once.",
+            'Pass, for example, ("input", "block1").',
+            **{name: value},
+        )
+    return layers
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Mix(FourParts, Data):
@@ -52,7 +64,9 @@ class Mix(FourParts, Data):
             `keras.config.image_data_format()`; images that look like the other format are refused.
         bounding_box_format: format of boxes that are cut, one of the Keras formats: "xyxy",
             "rel_xyxy", "xywh", ...
-        made_of: set by `choose`, `WithClean` and `in_model`, in place of the parts.
+        layers: names of the layers of a model at which `wrap` mixes, as in `manifold_mixup`; None
+            means its inputs.
+        made_of: set by `choose` and `WithClean`, in place of the parts.
         seed: an integer for reproducible draws, or None for fresh draws.
 
     Raises:
@@ -65,6 +79,7 @@ class Mix(FourParts, Data):
         Mix(num_classes=10, coefficient=coefficient.Constant(lam=0.5))
     """
 
+    layers: Sequence[str] | None = argument(_layers, None)
     made_of: Method | None = None
     seed: int | None = argument(_arguments.seed, None)
 
@@ -173,40 +188,44 @@ class Mix(FourParts, Data):
         return functools.partial(self._mix_dataset, numbering=(start, stride))
 
     def wrap(self, model: keras.Model, *, masks: Sequence[str] = ()) -> MixedModel:
-        """Return a model that mixes at the layers of this mix (`manifold_mixup` or `in_model`).
+        """Return a model that mixes in its training step, so that a stock `fit` trains with mixup.
+
+        Data may come from any source that `fit` takes, on TensorFlow, JAX and PyTorch. The model
+        mixes its inputs, or at the layers of `manifold_mixup`, and labels and sample weights as the
+        pipeline does.
 
         Args:
             model: a built Functional or Sequential model with the layers that the mix names, or a
                 subclassed model with a `MixPoint` of each name.
-            masks: names of inputs that are masks, such as `("padding_mask",)`. Instead of mixing
-                them, the model unites those of the two examples wherever they meet what was mixed.
-                Masks that Keras passes along, and booleans that a layer receives as a `mask`
-                argument, are united without being named.
+            masks: names of inputs that are masks, such as `("padding_mask",)`. Instead of being
+                mixed, those of the two examples are united where they enter the model. Masks that
+                Keras passes along are united without being named.
 
         Returns:
             A `keras.Model` that shares the weights of `model`; see `MixedModel`.
 
         Raises:
             TypeError: if the object is not a Keras model.
-            ValueError: if the mix happens in the pipeline; if a name is not in the model; if a
-                named layer is called several times, or has an output that has no batch axis or
-                cannot be mixed; if it cannot be known how to unite a mask; or if the class of
-                the model has its own `train_step`, `compute_loss` or the like.
+            ValueError: if only the pipeline can make this mix (`choose`, `WithClean`, boxes, pairs,
+                and blends other than `blend.Linear`), or a part is made of TensorFlow operations
+                and the backend is another one; if a name is not in the model; if a named layer is
+                called several times, or has an output that has no batch axis or cannot be mixed; if
+                a mask beside mixed activations would not be united; or if the class of the model
+                trains in its own way.
 
         Example:
-            >>> manifold = manifold_mixup(layers=("input", "hidden"), num_classes=10, seed=0)
             >>> hidden = keras.layers.Dense(8, "relu", name="hidden")
-            >>> model = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(10)])
-            >>> mixed = manifold.wrap(model)
+            >>> head = keras.layers.Dense(10, "softmax")
+            >>> model = keras.Sequential([keras.Input((4,)), hidden, head])
+            >>> mixed = mixup(0.2, num_classes=10, seed=0).wrap(model)
+            >>> mixed.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+            >>> x, y = np.ones((32, 4)), np.arange(32) % 10
+            >>> history = mixed.fit(x, y, validation_data=(x, y), verbose=0)
         """
-        if not self.method.points:
-            _arguments.fail(
-                ValueError,
-                "This mix happens in the pipeline, so the model does not need to be wrapped.",
-                "Use manifold_mixup(...), or in_model(mix, layers=...), to mix inside the model.",
-                mix=self,
-            )
-        return MixedModel(model, self.method.points, keep=self.keep, masks=masks)
+        return MixedModel(model, self, masks)
+
+    def _layout(self, element: Element) -> Layout:
+        return layout_of(element, self.method, as_mix(self))
 
     @tf.autograph.experimental.do_not_convert
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
@@ -218,8 +237,7 @@ class Mix(FourParts, Data):
             step: the number of batches before the current one, for a mix with a schedule.
 
         Returns:
-            A `Plan`, a `ChoicePlan` for a choice, or an `InModelPlan` for a mix inside a model. All
-            of them can also be created by hand.
+            A `Plan`, or a `ChoicePlan` for a choice. Both can also be created by hand.
         """
         element, layout = self._prepared(element)
         words = tf.convert_to_tensor(seed, tf.int32)
@@ -250,7 +268,7 @@ class Mix(FourParts, Data):
     def _prepared(self, element: Element) -> tuple[Element, Layout]:
         """An element that was passed directly, as tensors with checked sizes, and its layout."""
         element = as_tensors(element)
-        layout = layout_of(element, self.method, self)
+        layout = self._layout(element)
         return layout.checked(element), layout
 
     @property
@@ -265,9 +283,7 @@ class Mix(FourParts, Data):
         return tf.constant(np.random.SeedSequence(self.seed % 2**64).generate_state(1, np.uint64))
 
     def _fingerprint(self, element: Element, layout: Layout) -> tf.Tensor:
-        # The halves do not contain the inputs that a model mixes.
-        inputs = element[0] if self.method.points else ()
-        return fingerprint((layout.halves(element), inputs))
+        return fingerprint(layout.halves(element))
 
     def _mix_dataset(
         self, dataset: tf.data.Dataset, numbering: tuple[int, int] | None = None
@@ -275,7 +291,7 @@ class Mix(FourParts, Data):
         element = dataset.element_spec
         if not isinstance(element, tuple):
             element = (element,)
-        layout = layout_of(element, self.method, self)
+        layout = self._layout(element)
         if self._scheduled:
             check_endless(dataset)
         nested = tf.inside_function()
@@ -302,7 +318,7 @@ class Mix(FourParts, Data):
         first, second = layout.halves(element)
         mixed, ranges = make(method.applied(), layout.mixed)(first, second, plan)
         assert_allowed(ranges, layout.mixed)
-        return method.deliver(layout.rebuild(element, mixed, method.rows), plan)
+        return layout.rebuild(element, mixed, method.rows)
 
 
 def mix_of(method: Method, data: Data, seed: int | None = None) -> Mix:
@@ -313,13 +329,20 @@ def mix_of(method: Method, data: Data, seed: int | None = None) -> Mix:
 
 
 def as_mix(value: Any) -> Mix:
-    """`value` if it is a mix, of which others can be made."""
+    """`value` if it is a mix that the pipeline can make."""
     if not isinstance(value, Mix):
         _arguments.fail(
             TypeError,
             "A mix can only be made of other mixes.",
             "Pass what mixup(...), cutmix(...) or choose(...) returns.",
             mix=value,
+        )
+    if value.layers not in (None, ("input",)):
+        _arguments.fail(
+            ValueError,
+            "A mix at layers of a model happens in the training step.",
+            "Train mix.wrap(model) with data that is not mixed.",
+            layers=value.layers,
         )
     return value
 

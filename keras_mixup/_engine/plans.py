@@ -45,20 +45,6 @@ class ChoicePlan(NamedTuple):
     plans: tuple[Any, ...]
 
 
-class InModelPlan(NamedTuple):
-    """Everything random about one batch that a model mixes.
-
-    Attributes:
-        partner: int32 `[B]`, as in a `Plan`.
-        lam: float32 `[B]`, as in a `Plan`.
-        layer: int32 `[B]`, the index of the layer after which an example is mixed.
-    """
-
-    partner: Any
-    lam: Any
-    layer: Any
-
-
 class Drawing(NamedTuple):
     """What a plan is drawn for.
 
@@ -93,7 +79,7 @@ def checked(
         kind: the type that the plan must have.
         size: size of the batch.
         optional: names of the fields that may be `()`.
-        count: the number of mixes, or of layers, of which `chosen` or `layer` is the index.
+        count: the number of mixes of which `chosen` is the index.
     """
     if not isinstance(plan, kind):
         _arguments.fail(

@@ -39,7 +39,6 @@ class Context(NamedTuple):
     Attributes:
         data: what was said of the data.
         blends, labels: the blends and the label parts of the mix.
-        points: the points in a model where inputs are mixed; empty if the pipeline mixes them.
         grid: the grid of the inputs.
         cut: whether a blend copies places of that grid.
         inputs: the shapes of the inputs that are mixed.
@@ -48,7 +47,6 @@ class Context(NamedTuple):
     data: Data
     blends: Sequence[Blend]
     labels: Sequence[Label]
-    points: tuple[str, ...]
     grid: Grid
     cut: bool
     inputs: tuple[tf.TensorShape, ...] = ()
@@ -76,7 +74,7 @@ _KEPT = (*INTEGERS, tf.string)  # where `keep` may be what is meant
 
 def input_field(leaf: Leaf, context: Context) -> Field | None:
     """The field of a leaf of x; None if it is left as it is."""
-    if leaf.kept or (context.points and "input" not in context.points):
+    if leaf.kept:
         return None
     hint = f" If it does not describe the label, pass keep={(leaf.path,)}." if leaf.path else ""
     if is_boxes(leaf.spec):
@@ -94,8 +92,6 @@ def input_field(leaf: Leaf, context: Context) -> Field | None:
         )
     if context.cut:
         context.grid.check(leaf.name, leaf.shape)
-    if context.points:
-        return None  # checked, but mixed by the model
     form = context.grid.form(leaf.shape.rank, leaf.shape.rank) if context.cut else None
     return Input(form is not None and (context.grid.channels_first or not form.has_axis))
 
@@ -241,7 +237,7 @@ def _boxes_field(leaf: Leaf, context: Context) -> Field:
     """The field of a Keras dictionary of bounding boxes."""
     names = boxes_labels(leaf.spec)
     boxes, labels, weights = leaf.spec["boxes"], leaf.spec[names], leaf.spec.get("weights")
-    if context.points or any(blend.boxes is None for blend in context.blends):
+    if any(blend.boxes is None for blend in context.blends):
         leaf.fail(
             "This method does not support bounding boxes.",
             "Use mixup, cutmix or cutmix_minmax, or leave the boxes out of y.",

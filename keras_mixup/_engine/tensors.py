@@ -45,7 +45,7 @@ def _as_tensors(value: Any) -> Any:
             TypeError,
             "An element must contain tensors, NumPy arrays or lists of numbers.",
             "Convert the value to arrays. In a step that JAX or PyTorch compiles, it has no "
-            "values yet: mix in the pipeline, or in the model with in_model(mix).",
+            "values yet: mix in the pipeline, or in the model with mix.wrap(model).",
             value=type(value).__name__,
         )
 

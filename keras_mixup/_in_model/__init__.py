@@ -1,13 +1,12 @@
-"""Mixing inside a model: the part of Manifold Mixup that runs on the accelerator.
+"""Mixing in the training step of a model, on TensorFlow, JAX and PyTorch.
 
-The pipeline of `manifold_mixup` and `in_model` mixes the labels and passes each batch to the model
-together with a plan (`plan`). `Mix.wrap` returns a `MixedModel` (`model`), in whose graph points
-were inserted after the named layers (`insert`); each point mixes by that plan (`points`).
-Everything here is made of `keras.ops`, and works with TensorFlow, JAX and PyTorch.
+`Mix.wrap` returns a `MixedModel` (`model`). Its training step draws (`draw`), mixes labels and
+sample weights (`labels`), and mixes the inputs or the outputs of layers at points (`points`), which
+were inserted into the graph of the model (`insert`). Everything here is made of `keras.ops`. It
+knows the parts of a mix, and nothing of pipelines.
 """
 
 from keras_mixup._in_model.model import MixedModel
-from keras_mixup._in_model.plan import with_plan
 from keras_mixup._in_model.points import MixPoint
 
-__all__ = ["MixPoint", "MixedModel", "with_plan"]
+__all__ = ["MixPoint", "MixedModel"]

@@ -2,62 +2,70 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
 from keras_mixup import _arguments
-from keras_mixup._in_model.insert import has_graph, is_graph, with_points
-from keras_mixup._in_model.masks import Origin, origin_of_input
-from keras_mixup._in_model.plan import (
+from keras_mixup._engine.plans import Plan
+from keras_mixup._in_model import labels
+from keras_mixup._in_model.draw import Draw, check_parts, draw, replica
+from keras_mixup._in_model.graph import is_graph
+from keras_mixup._in_model.insert import with_points
+from keras_mixup._in_model.masks import check_masks, of_input
+from keras_mixup._in_model.points import (
     INPUT,
     Mixing,
-    X,
-    dtype_of,
-    fail_no_mixture,
-    has_mixture,
-    has_plan,
+    current,
     mixing_by,
 )
+from keras_mixup._in_model.tensors import dtype_of, is_float
 from keras_mixup._nest import fill, named, walk
+from keras_mixup.blend import Linear
 
-# What a model class may change in training, evaluation and prediction.
-_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+# What Keras's classes of models do beside being layers: compile, fit, train_step, ...
+_TRAINERS = [
+    cls
+    for cls in keras.Model.__mro__
+    if cls is not keras.Model and not issubclass(keras.layers.Layer, cls)
+]
+# What a layer does that training looks at, and that would be looked for in the wrapper instead.
+_OF_LAYERS = {"add_loss", "losses", "stateless_call", "trainable_variables", "trainable_weights"}
 
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
 class MixedModel(keras.Model):
-    """A model that mixes its inputs, or the outputs of some layers, by the plan of the pipeline.
+    """A model that mixes the batches it is trained on, in the training step.
 
     It is what `Mix.wrap` returns. It shares the layers of `model`, so training one trains the
-    other; `model` itself is not changed. It can be trained, evaluated, saved and loaded like any
-    Keras model.
+    other; `model` itself is not changed. It is compiled, trained, evaluated, saved and loaded like
+    any Keras model, with data from any source that `fit` takes, and class ids as labels.
 
-    It accepts the batches of the mix's pipeline, whose labels are mixed, and plain inputs, such as
-    validation data. It mixes pipeline batches, including in `evaluate` and `predict`, and never
-    plain inputs.
-    For plain inputs, and where lam is 1, it computes what `model` computes, bit for bit.
+    Its `train_step` draws lam, the partners and one of the layers, mixes labels and sample weights,
+    and mixes the output of that layer, or the input, during the forward pass. `evaluate` and
+    `predict` mix nothing. Where lam is 1, and without training, it computes what `model` computes,
+    bit for bit.
 
-    A batch may be divided among devices as long as every example stays with its partner. If a
-    partner is missing, as under `MirroredStrategy` or after `rebatch`, TensorFlow outside XLA
-    raises an `InvalidArgumentError`; everywhere else, the example, and so the loss, becomes NaN.
+    The draws are a function of the seed, the number of the step, the row and the replica, and of
+    nothing else. The step is the number of updates that the optimizer counts, so a training run
+    that continues from a saved model continues with the draws of that step. Without a seed, one is
+    drawn from `keras.random`.
 
-    To customize training, define `train_step`, `compute_loss` and the like in a subclass.
     `export` exports `model`, which contains nothing of this package.
 
     Args:
         model: a Functional, Sequential or subclassed model.
-        points: names of layers or `MixPoint` objects, and "input", in the order of the indices in
-            the plan.
-        keep: names of inputs that are not mixed at "input".
+        mix: the mix; see `Mix.wrap`.
         masks: names of inputs that are masks, which are united instead of mixed.
         **kwargs: arguments of `keras.Model`.
 
     Attributes:
         model: the wrapped model.
-        points: the names of the points.
-        keep: the names of inputs that are not mixed.
+        mix: the mix.
         masks: the names of inputs that are masks.
 
     Raises:
@@ -65,126 +73,106 @@ class MixedModel(keras.Model):
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        points: Sequence[str],
-        keep: Sequence[str] = (),
-        masks: Sequence[str] = (),
-        **kwargs: Any,
+        self, model: keras.Model, mix: Any, masks: Sequence[str] = (), **kwargs: Any
     ) -> None:
         if not isinstance(model, keras.Model):
             _arguments.fail(
                 TypeError, "Only a Keras model can be wrapped.", "Pass a keras.Model.", model=model
             )
-        if isinstance(model, MixedModel):
-            _arguments.fail(
-                ValueError, "This model is already wrapped.", "Wrap model.model.", model=model
-            )
-        self._check_training(model)
+        _check_class(model)
+        _check_mix(mix)
         # Inputs are passed to `model` unchanged, and lam stays float32. The policy decides whether
         # `compile` scales the loss.
         defaults = {"name": f"mixed_{model.name}", "dtype": model.dtype_policy}
         super().__init__(autocast=False, **{**defaults, **kwargs})
-        self.points = tuple(points)
-        self.keep = tuple(keep)
-        self.masks = _arguments.names("masks", masks)
-        self.model = model
+        self.mix, self.masks, self.model = mix, _arguments.names("masks", masks), model
+        self._points = tuple(mix.layers or (INPUT,))
         self._named_inputs = _named_inputs(model)
-        self._check_masks()
-        if INPUT in self.points:
-            self._check_inputs()
-        inner = with_points(model, self.points, self._origins())
+        self._check_inputs()
+        inner = with_points(model, self._points)
         # Stored as a function, because Keras would track a model, and list its layers twice.
         self._run = lambda *args, **kwargs: inner(*args, **kwargs)
+        self._key = _key(mix.seed)
         self.built = model.built
 
+    @property
+    def output_names(self) -> list[str]:
+        """Of a Functional model: Keras finds losses and metrics by them."""
+        return list(self.model.output_names)
+
+    def train_step(self, *args: Any) -> Any:
+        *state, data = args
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if y is None:
+            _arguments.fail(
+                ValueError, "There are no labels to mix.", "Pass (x, y) to fit.", data=type(data)
+            )
+        self._check_keep(x, y)
+        drawn = self._draw(ops.shape(keras.tree.flatten(y)[0])[0], self._step(*state), y)
+        y, sample_weight = labels.mixed(self.mix, y, sample_weight, drawn)
+        data = (x, y) if sample_weight is None else (x, y, sample_weight)
+        with mixing_by(Mixing({key: k for k, key in enumerate(self._points)}, drawn)):
+            return super().train_step(*state, data)
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if not has_plan(inputs):
+        mixing = current()
+        if not training or not isinstance(mixing, Mixing):
             return self.model(inputs, training=training)
-        indices = {key: index for index, key in enumerate(self.points)}
-        mixing = Mixing(indices, inputs)
-        x = inputs[X]
-        if INPUT in self.points:
-            x = self._mixed_inputs(mixing, x)
         if not self.model.built:
-            # Otherwise, Keras would trace the model to build it while the points are mixing.
-            self.model.compute_output_spec(x)
-        with mixing_by(mixing):
-            outputs = self._run(x, training=training)
+            with mixing_by(None):  # otherwise, Keras would call the points to build it
+                self.model.compute_output_spec(inputs)
+        mixing.begin()
+        outputs = self._run(self._mixed_inputs(mixing, inputs), training=training)
         mixing.check_reached()
         return outputs
 
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        # Here, because Keras builds a model with a batch that is not mixed.
+        self._check_loss()
+        return super().compute_loss(x, labels.soft(self.mix, y), y_pred, *args, **kwargs)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return super().compute_metrics(x, labels.soft(self.mix, y), y_pred, sample_weight)
+
+    def draw_plan(self, batch_size: int, step: int = 0) -> tuple[str, Plan]:
+        """Return what the training step number `step` draws for a batch of this size.
+
+        Args:
+            batch_size: number of examples, on one replica.
+            step: number of updates that the optimizer has counted before.
+
+        Returns:
+            The name of the layer at which the batch is mixed, and a `Plan` of NumPy arrays.
+        """
+        drawn = self._draw(batch_size, ops.convert_to_tensor(step, "int32"), None)
+        lam, partner, layer = (ops.convert_to_numpy(value) for value in drawn)
+        return self._points[int(layer)], Plan(partner, lam)
+
     def export(self, *args: Any, **kwargs: Any) -> Any:
-        """Export `model`, which serves plain inputs; see `keras.Model.export`."""
+        """Export `model`, which does no mixing; see `keras.Model.export`."""
         return self.model.export(*args, **kwargs)
 
-    def _check_training(self, model: keras.Model) -> None:
-        """Raise an error if the class of the model trains in a way that would not be used."""
-        own = [
-            name
-            for name in _STEPS
-            if getattr(type(model), name) is not getattr(keras.Model, name)
-            and getattr(type(self), name) is getattr(MixedModel, name)
-        ]
-        if own:
-            _arguments.fail(
-                ValueError,
-                "A wrapped model is trained by the methods of MixedModel, and those of the model "
-                "inside it would not be used.",
-                "Define these methods in a subclass of MixedModel, and create it with "
-                "points=layers instead of calling wrap.",
-                model=type(model).__name__,
-                methods=own,
-            )
+    def _draw(self, size: Any, step: Any, y: Any) -> Draw:
+        return draw(self.mix, len(self._points), self._key, step, replica(), size, y)
 
-    def _check_masks(self) -> None:
-        """Raise an error for a mask that is no input, or that could not be united."""
-        if not self._named_inputs and self.masks and set(self.points) != {INPUT}:
-            _arguments.fail(
-                ValueError,
-                "In a subclassed model, it cannot be known where a mask meets what was mixed.",
-                "Pass the mask through the MixPoint as a boolean: h, mask = point((h, mask)).",
-                masks=self.masks,
-            )
-        known = [path or tensor.name for path, tensor in self._named_inputs]
-        for name in self.masks:
-            found = (self._is_named((name,), path, tensor) for path, tensor in self._named_inputs)
-            if self._named_inputs and not any(found):
-                _arguments.fail(
-                    ValueError,
-                    "`masks` must name inputs of the model.",
-                    f"Choose from {known}.",
-                    masks=self.masks,
-                )
+    def _step(self, state: Any = None) -> Any:
+        """The number of updates, which `iterations` gives divided by that of accumulated steps."""
+        variables = self.optimizer.variables
+        # The one of the optimizer inside a LossScaleOptimizer comes last.
+        (*_, place) = (k for k, variable in enumerate(variables) if variable.name == "iteration")
+        return ops.convert_to_tensor(variables[place] if state is None else state[2][place])
 
-    def _check_inputs(self) -> None:
-        """Raise an error if an input has no mixture, or it would be truncated to integers."""
-        for path, tensor in self._named_inputs:
-            if self._is_named((*self.keep, *self.masks), path, tensor):
-                continue
-            if not has_mixture(tensor, at_input=True):
-                fail_no_mixture(INPUT, dtype_of(tensor))
-            if "int" in dtype_of(tensor):
-                _arguments.fail(
-                    ValueError,
-                    "The mixture of integers is not an integer, but this input accepts only "
-                    "integers.",
-                    'Remove "input" from `layers`, or give this input dtype="float32"; uint8 '
-                    "batches are still transferred as uint8. If it is a mask, name it in `masks` "
-                    "of `wrap`.",
-                    input=tensor.name,
-                    dtype=dtype_of(tensor),
-                )
-
-    def _origins(self) -> list[Origin]:
-        """What is known of the inputs, in the order of `model.inputs`."""
-        by_tensor = {}
-        for path, tensor in self._named_inputs:
-            kept = INPUT not in self.points or self._is_named(self.keep, path, tensor)
-            is_mask = self._is_named(self.masks, path, tensor)
-            points = () if kept else (INPUT,)
-            by_tensor[id(tensor)] = origin_of_input(tensor, points, is_mask=is_mask)
-        return [by_tensor[id(tensor)] for tensor in self.model.inputs] if by_tensor else []
+    def _mixed_inputs(self, mixing: Mixing, x: Any) -> Any:
+        values = dict(walk(x))
+        masks = {path for path in values if self._is_named(self.masks, path)}
+        united = {path: mixing.united(values[path]) for path in masks}
+        mixed = {}
+        if INPUT in self._points:
+            kept = {path for path in values if self._is_named(self.mix.keep, path)} | masks
+            mixed = mixing(INPUT, {path: values[path] for path in values if path not in kept})
+        return fill(x, iter({**values, **united, **mixed}.values()))
 
     def _is_named(self, names: Sequence[str], path: str, tensor: Any = None) -> bool:
         """Whether an input is meant, by its path or, as Keras allows, by its own name."""
@@ -193,20 +181,68 @@ class MixedModel(keras.Model):
         own = getattr(tensor, "name", path)
         return any(named(name, "x", path) or named(name, "x", own) for name in names)
 
-    def _mixed_inputs(self, mixing: Mixing, x: Any) -> Any:
-        values = dict(walk(x))
-        masks = {path for path in values if self._is_named(self.masks, path)}
-        kept = {path for path in values if self._is_named(self.keep, path)}
-        united = mixing.mask(INPUT, {path: values[path] for path in masks - kept})
-        mixed = mixing(INPUT, {path: values[path] for path in values if path not in masks | kept})
-        return fill(x, iter({**values, **united, **mixed}.values()))
+    def _check_inputs(self) -> None:
+        """Raise an error for inputs that have no mixture, and masks that would be wrong."""
+        inputs = self._named_inputs
+        for name in self.masks:
+            if not any(self._is_named((name,), path, tensor) for path, tensor in inputs):
+                known = [path or tensor.name for path, tensor in inputs]
+                _arguments.fail(
+                    ValueError,
+                    "`masks` must name inputs of a Functional model.",
+                    f"Choose from {known}. In a subclassed model, pass the mask through the "
+                    "MixPoint as a boolean: h, mask = point((h, mask)).",
+                    masks=self.masks,
+                )
+        for path, tensor in inputs if INPUT in self._points else ():
+            unmixed = self._is_named((*self.mix.keep, *self.masks), path, tensor)
+            if not unmixed and not is_float(tensor):
+                _arguments.fail(
+                    ValueError,
+                    "This input of the model takes integers or booleans, which have no mixture.",
+                    'Give it dtype="float32": uint8 batches are still transferred as uint8. Or '
+                    "list it in `keep`, or in `masks` of `wrap`, or mix at another layer.",
+                    input=tensor.name,
+                    dtype=dtype_of(tensor),
+                )
+        for point in self._points if inputs else ():
+            made_of = {}
+            for path, tensor in inputs:
+                is_mask = self._is_named(self.masks, path, tensor)
+                is_mixed = point == INPUT and not self._is_named(self.mix.keep, path, tensor)
+                made_of[id(tensor)] = of_input(tensor, is_mask=is_mask, is_mixed=is_mixed)
+            check_masks(self.model, point, made_of)
+
+    def _check_keep(self, x: Any, y: Any) -> None:
+        paths, outputs = [path for path, _ in walk(x)], [path for path, _ in walk(y)]
+        for entry in self.mix.keep:
+            inputs = any(self._is_named((entry,), path) for path in paths)
+            if not inputs and not any(named(entry, "y", path) for path in outputs):
+                _arguments.fail(
+                    ValueError,
+                    "Every name in `keep` must be the name of an entry of x or y.",
+                    f"x has {paths}; y has {outputs}.",
+                    keep=self.mix.keep,
+                )
+
+    def _check_loss(self) -> None:
+        losses = keras.tree.flatten(self.loss)
+        names = [loss if isinstance(loss, str) else type(loss).__name__ for loss in losses]
+        sparse = [name for name in names if name.lower().startswith("sparse")]
+        if sparse and not self.mix.keep:
+            _arguments.fail(
+                ValueError,
+                "Mixed labels are soft, and this loss needs class ids.",
+                'Use the categorical loss, such as "categorical_crossentropy"; labels of '
+                "validation data may stay class ids.",
+                loss=sparse,
+            )
 
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "model": keras.saving.serialize_keras_object(self.model),
-            "points": list(self.points),
-            "keep": list(self.keep),
+            "mix": keras.saving.serialize_keras_object(self.mix),
             "masks": list(self.masks),
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
         }
@@ -214,20 +250,70 @@ class MixedModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> MixedModel:
         """Create a model from the output of `get_config`."""
-        config = dict(config)
-        model = keras.saving.deserialize_keras_object(config.pop("model"), custom_objects)
-        return cls(model, **config)
+        load = functools.partial(
+            keras.saving.deserialize_keras_object, custom_objects=custom_objects
+        )
+        return cls(**{**config, "model": load(config["model"]), "mix": load(config["mix"])})
+
+
+def _key(seed: int | None) -> tuple[int, int]:
+    if seed is None:
+        words = keras.random.randint((2,), 0, 2**31 - 1)
+        first, second = ops.convert_to_numpy(words).tolist()
+    else:
+        first, second = np.random.SeedSequence(seed % 2**64).generate_state(2).tolist()
+    return first, second
+
+
+def _check_mix(mix: Any) -> None:
+    """Raise an error for a mix that only a pipeline can make."""
+    parts = mix.parts
+    only = {
+        "made_of": mix.made_of,
+        "blend": None if isinstance(mix.blend, Linear) else mix.blend,
+        "pairing": mix.pairing if getattr(mix.pairing, "zipped", False) else None,
+        "bounding_box_format": mix.bounding_box_format,
+        "dtype": getattr(mix.blend, "dtype", None),
+    }
+    for name, value in only.items():
+        if value not in (None, "float32"):
+            _arguments.fail(
+                ValueError,
+                "A model mixes linearly, the examples of a batch with one another: it takes no "
+                "choices, clean twins, other blends, pairs or boxes, and returns float32.",
+                "Mix in the pipeline: ds.apply(mix) takes them. A `dtype` can be removed.",
+                **{name: value},
+            )
+    check_parts(mix)
+    labels.check_label(parts["label"])
+
+
+def _check_class(model: keras.Model) -> None:
+    """Raise an error if the class of the model trains in a way that would not be used."""
+    cls = type(model)
+    base = next(c for c in cls.__mro__ if c.__module__.split(".")[0] == "keras")
+    names = {name for trainer in _TRAINERS for name in vars(trainer)} | _OF_LAYERS
+    own = sorted(
+        name
+        for name in names
+        if not name.startswith("_") and getattr(cls, name, None) is not getattr(base, name, None)
+    )
+    if own:
+        graph = is_graph(model) and hasattr(model, "input")
+        todo = "Wrap keras.Model(model.input, model.output), or mix" if graph else "Mix"
+        first = "Apply its preprocessor in the pipeline. " if hasattr(model, "preprocessor") else ""
+        _arguments.fail(
+            ValueError,
+            "A wrapped model is trained by what keras.Model does, and what the class of this model "
+            "does instead would not be used.",
+            f"{first}{todo} in the pipeline, with ds.apply(mix).",
+            model=cls.__name__,
+            overrides=own,
+        )
 
 
 def _named_inputs(model: Any) -> list[tuple[str, Any]]:
     """`(path, tensor)` for each input of a graph; empty for a model of its own class."""
     if not is_graph(model):
         return []
-    if not has_graph(model):
-        _arguments.fail(
-            ValueError,
-            "A model must be built before it can be wrapped.",
-            "Start a Sequential model with keras.Input(...).",
-            model=model.name,
-        )
     return list(walk(model.inputs[0] if isinstance(model, keras.Sequential) else model.input))
