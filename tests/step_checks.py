@@ -242,7 +242,7 @@ def check_training_is_that_on_batches_of_the_pipeline():
         x = np.uint8(np.clip(x * 40 + 100, 0, 255)) if dtype == "uint8" else x
         one, other = small(), small()
         one.set_weights(other.get_weights())
-        mix = mixup(1.0, num_classes=CLASSES, seed=3)
+        mix = mixup(1.0, num_classes=CLASSES, dtype="float32", seed=3)
         wrapped = mix.wrap(one)
         for each in (wrapped, other):
             metrics = [
