@@ -239,7 +239,7 @@ def draw_manifold(folder):
     x = np.stack(list(sources.values()))
     # With this seed, stage1 is drawn, and row 0 is the temple mixed with some of the flower.
     model = edges()
-    manifold = km.manifold_mixup(layers=("input", "stage1"), seed=8)
+    manifold = km.manifold_mixup(layers=("input", "stage1"), seed=16)
     layer, plan = manifold.wrap(model).draw_plan(batch_size=2)
     features = model.predict(x, verbose=0)[..., 0]
     share = float(plan.lam[0])
