@@ -9,22 +9,18 @@ from dataclasses import dataclass
 from typing import Any, final, overload
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _arguments
 from keras_mixup._config import argument
 from keras_mixup._engine.data import Data
-from keras_mixup._engine.dataset import check_endless, map_numbered
-from keras_mixup._engine.ids import assert_allowed
-from keras_mixup._engine.layout import Layout, layout_of
+from keras_mixup._engine.dataset import check_endless
+from keras_mixup._engine.layout import layout_of
 from keras_mixup._engine.methods import DEFAULT, UNMIXED, FourParts, Method, Parts
-from keras_mixup._engine.plans import Drawing
-from keras_mixup._engine.program import compiled_program, program
-from keras_mixup._engine.tensors import as_tensors, fingerprint
+from keras_mixup._engine.run import Run
+from keras_mixup._engine.tensors import as_tensors
 from keras_mixup._in_model import MixedModel
-from keras_mixup._random import batch_seed
-from keras_mixup._types import Element, Nest, Seed, Size
+from keras_mixup._types import Element, Nest
 
 
 def _layers(name: str, value: Any) -> tuple[str, ...] | None:
@@ -137,16 +133,8 @@ class Mix(FourParts, Data):
                 "Use ds.repeat().batch(n).apply(mix), and pass steps_per_epoch to fit.",
                 mix=self,
             )
-        element, layout = self._prepared(element)
-        if self.seed is None:
-            # This follows a global seed. With one, a mapped function draws the same numbers in
-            # every epoch, and the contents of the batch tell the epochs apart.
-            words = tf.random.uniform([1, 2], tf.int32.min, tf.int32.max, tf.int32)
-            key = tf.bitcast(words, tf.uint64)
-        else:
-            key = self._key
-        seed = batch_seed(key, self._fingerprint(element, layout))
-        return self._apply(element, self._draw(element, layout, seed, 0), layout)
+        element, run = self._prepared(element)
+        return run.mix(element, self.seed)
 
     def indexed(
         self, start: int = 0, stride: int = 1
@@ -224,9 +212,6 @@ class Mix(FourParts, Data):
         """
         return MixedModel(model, self, masks)
 
-    def _layout(self, element: Element) -> Layout:
-        return layout_of(element, self.method, as_mix(self))
-
     @tf.autograph.experimental.do_not_convert
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
         """Draw everything random about mixing this element; a pure function of its arguments.
@@ -239,7 +224,7 @@ class Mix(FourParts, Data):
         Returns:
             A `Plan`, or a `ChoicePlan` for a choice. Both can also be created by hand.
         """
-        element, layout = self._prepared(element)
+        element, run = self._prepared(element)
         words = tf.convert_to_tensor(seed, tf.int32)
         if not words.shape.is_compatible_with([2]):
             _arguments.fail(
@@ -248,7 +233,7 @@ class Mix(FourParts, Data):
                 "Pass, for example, (1, 2).",
                 seed=seed,
             )
-        return self._draw(element, layout, words, step)
+        return run.draw(element, words, step)
 
     @tf.autograph.experimental.do_not_convert
     def apply_plan(self, element: Element, plan: Any) -> Any:
@@ -261,64 +246,31 @@ class Mix(FourParts, Data):
         Returns:
             `(x, y)` or `(x, y, sample_weight)`, with the same structure.
         """
-        element, layout = self._prepared(element)
-        plan = self.method.checked(plan, _size(element, layout), layout.paired)
-        return self._apply(element, plan, layout, compiled=False)
+        element, run = self._prepared(element)
+        plan = self.method.checked(plan, run.size(element), run.layout.paired)
+        return run.apply(element, plan, compiled=False)
 
-    def _prepared(self, element: Element) -> tuple[Element, Layout]:
-        """An element that was passed directly, as tensors with checked sizes, and its layout."""
+    def _prepared(self, element: Element) -> tuple[Element, Run]:
+        """An element that was passed directly, as tensors with checked sizes, and how to mix it."""
         element = as_tensors(element)
-        layout = self._layout(element)
-        return layout.checked(element), layout
+        run = self._run(element)
+        return run.layout.checked(element), run
+
+    def _run(self, element: Element) -> Run:
+        return Run(self.method, layout_of(element, self.method, as_mix(self)))
 
     @property
     def _scheduled(self) -> bool:
         return any(method.coefficient.scheduled for method in self.method.blended)
 
-    @property
-    def _key(self) -> tf.Tensor:
-        """The key derived from the seed, uint64 `[1]`."""
-        if self.seed is None:
-            return tf.zeros([1], tf.uint64)
-        return tf.constant(np.random.SeedSequence(self.seed % 2**64).generate_state(1, np.uint64))
-
-    def _fingerprint(self, element: Element, layout: Layout) -> tf.Tensor:
-        return fingerprint(layout.halves(element))
-
     def _mix_dataset(
         self, dataset: tf.data.Dataset, numbering: tuple[int, int] | None = None
     ) -> tf.data.Dataset:
         element = dataset.element_spec
-        if not isinstance(element, tuple):
-            element = (element,)
-        layout = self._layout(element)
+        run = self._run(element if isinstance(element, tuple) else (element,))
         if self._scheduled:
             check_endless(dataset)
-        nested = tf.inside_function()
-
-        def mix(index: tf.Tensor, salt: tf.Tensor, element: Element) -> Element:
-            element = layout.checked(element)
-            # Datasets that are created inside a function all start at 0; their contents differ.
-            salt += self._fingerprint(element, layout) if nested else 0
-            seed = batch_seed(tf.bitwise.bitwise_xor(self._key, tf.bitcast(salt, tf.uint64)), index)
-            return self._apply(element, self._draw(element, layout, seed, index), layout)
-
-        return map_numbered(dataset, mix, self.seed, numbering)
-
-    def _draw(self, element: Element, layout: Layout, seed: Seed, step: Any) -> Any:
-        y = element[0][1] if layout.paired else element[1]
-        return self.method.draw(Drawing(_size(element, layout), y, step, layout.paired), seed)
-
-    def _apply(
-        self, element: Element, plan: Any, layout: Layout, *, compiled: bool = True
-    ) -> Element:
-        method = self.method
-        compiled = compiled and method.supports_jit and layout.static
-        make = compiled_program if compiled else program
-        first, second = layout.halves(element)
-        mixed, ranges = make(method.applied(), layout.mixed)(first, second, plan)
-        assert_allowed(ranges, layout.mixed)
-        return layout.rebuild(element, mixed, method.rows)
+        return run.mix_dataset(dataset, self.seed, numbering)
 
 
 def mix_of(method: Method, data: Data, seed: int | None = None) -> Mix:
@@ -345,8 +297,3 @@ def as_mix(value: Any) -> Mix:
             layers=value.layers,
         )
     return value
-
-
-def _size(element: Element, layout: Layout) -> Size:
-    """The batch size of an element: an integer where it is known."""
-    return layout.batch_size or tf.shape(tf.nest.flatten(element)[0])[0]
