@@ -17,7 +17,7 @@ from keras_mixup import _arguments
 from keras_mixup._engine.clean import WithClean
 from keras_mixup._engine.mix import Mix
 from keras_mixup._types import AnyLabel, AnyPairing, NumClasses
-from keras_mixup.blend import Bands, Box, BoxRange, Fourier, Linear, Resized, Segment
+from keras_mixup.blend import Bands, Blend, Box, BoxRange, Fourier, Linear, Resized, Segment
 from keras_mixup.coefficient import Beta, Coefficient, Constant, PerBatch, Scale, Sometimes
 from keras_mixup.label import Remix
 from keras_mixup.pairing import Closeness
@@ -67,6 +67,29 @@ def _lam_of(coefficient: Coefficient, probability: Any, per_batch: Any = False) 
     if callable(probability) or probability < 1:
         coefficient = Sometimes(coefficient, probability)
     return PerBatch(coefficient) if _arguments.flag("per_batch", per_batch) else coefficient
+
+
+def _mix(
+    coefficient: Coefficient,
+    blend: Blend,
+    pairing: AnyPairing,
+    label: AnyLabel,
+    num_classes: NumClasses,
+    keep: Sequence[str],
+    data_format: str | None,
+    seed: int | None,
+) -> Mix:
+    """The composition of four parts, for data that is described as in `mixup`."""
+    return Mix(
+        coefficient=coefficient,
+        blend=blend,
+        pairing=pairing,
+        label=label,
+        num_classes=num_classes,
+        keep=keep,
+        data_format=data_format,
+        seed=seed,
+    )
 
 
 @_recipe
@@ -137,16 +160,8 @@ def mixup(
     References:
         Zhang, Cisse, Dauphin, Lopez-Paz, 2017, arXiv:1710.09412.
     """
-    return Mix(
-        coefficient=_lam_of(Beta(alpha), probability, per_batch),
-        blend=Linear(dtype),
-        pairing=pairing,
-        label=label,
-        num_classes=num_classes,
-        keep=keep,
-        data_format=data_format,
-        seed=seed,
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    return _mix(lam, Linear(dtype), pairing, label, num_classes, keep, data_format, seed)
 
 
 @_recipe
@@ -189,20 +204,9 @@ def regmixup(
     References:
         Pinto, Yang, Lim, Torr, Dokania, 2022, arXiv:2206.14502.
     """
-    return WithClean(
-        mixup(
-            alpha,
-            num_classes=num_classes,
-            seed=seed,
-            per_batch=per_batch,
-            probability=probability,
-            pairing=pairing,
-            label=label,
-            keep=keep,
-            dtype=dtype,
-            data_format=data_format,
-        )
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    mix = _mix(lam, Linear(dtype), pairing, label, num_classes, keep, data_format, seed)
+    return WithClean(mix)
 
 
 @_recipe
@@ -259,17 +263,8 @@ def manifold_mixup(
     References:
         Verma, Lamb, Beckham, Najafi, Mitliagkas, Lopez-Paz, Bengio, 2019, arXiv:1806.05236.
     """
-    mix = mixup(
-        alpha,
-        num_classes=num_classes,
-        seed=seed,
-        per_batch=per_batch,
-        probability=probability,
-        pairing=pairing,
-        label=label,
-        keep=keep,
-        data_format=data_format,
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    mix = _mix(lam, Linear(), pairing, label, num_classes, keep, data_format, seed)
     return dataclasses.replace(mix, layers=layers)
 
 
@@ -324,18 +319,9 @@ def remix(
     References:
         Chou, Chang, Pan, Wei, Juan, 2020, arXiv:2007.03943.
     """
-    return mixup(
-        alpha,
-        num_classes=num_classes,
-        seed=seed,
-        per_batch=per_batch,
-        probability=probability,
-        pairing=pairing,
-        label=Remix(class_counts, kappa, tau),
-        keep=keep,
-        dtype=dtype,
-        data_format=data_format,
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    label = Remix(class_counts, kappa, tau)
+    return _mix(lam, Linear(dtype), pairing, label, num_classes, keep, data_format, seed)
 
 
 @_recipe
@@ -382,17 +368,9 @@ def cmixup(
     References:
         Yao, Wang, Zhang, Zou, Finn, 2022, arXiv:2210.05775.
     """
-    return mixup(
-        alpha,
-        seed=seed,
-        per_batch=per_batch,
-        probability=probability,
-        pairing=Closeness(bandwidth),
-        label=label,
-        keep=keep,
-        dtype=dtype,
-        data_format=data_format,
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    pairing = Closeness(bandwidth)
+    return _mix(lam, Linear(dtype), pairing, label, None, keep, data_format, seed)
 
 
 @_recipe
@@ -455,17 +433,9 @@ def cutmix(
     References:
         Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
     """
-    return Mix(
-        coefficient=_lam_of(Beta(alpha), probability, per_batch),
-        blend=Box(dtype),
-        pairing=pairing,
-        label=label,
-        num_classes=num_classes,
-        keep=keep,
-        data_format=data_format,
-        bounding_box_format=bounding_box_format,
-        seed=seed,
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    mix = _mix(lam, Box(dtype), pairing, label, num_classes, keep, data_format, seed)
+    return dataclasses.replace(mix, bounding_box_format=bounding_box_format)
 
 
 @_recipe
@@ -523,17 +493,11 @@ def cutmix_minmax(
     References:
         timm's `cutmix_minmax`; CutMix: Yun et al., 2019, arXiv:1905.04899.
     """
-    return Mix(
-        coefficient=_lam_of(Constant(0.0), probability),
-        blend=BoxRange(low, high, dtype),
-        pairing=pairing,
-        label=label,
-        num_classes=num_classes,
-        keep=keep,
-        data_format=data_format,
-        bounding_box_format=bounding_box_format,
-        seed=seed,
+    lam = _lam_of(Constant(0.0), probability)
+    mix = _mix(
+        lam, BoxRange(low, high, dtype), pairing, label, num_classes, keep, data_format, seed
     )
+    return dataclasses.replace(mix, bounding_box_format=bounding_box_format)
 
 
 @_recipe
@@ -596,15 +560,8 @@ def cutmix_1d(
     References:
         CutMix: Yun, Han, Oh, Chun, Choe, Yoo, 2019, arXiv:1905.04899.
     """
-    return Mix(
-        coefficient=_lam_of(Beta(alpha), probability, per_batch),
-        blend=Segment(dtype),
-        pairing=pairing,
-        label=label,
-        num_classes=num_classes,
-        keep=keep,
-        seed=seed,
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    return _mix(lam, Segment(dtype), pairing, label, num_classes, keep, None, seed)
 
 
 @_recipe
@@ -666,16 +623,8 @@ def resizemix(
     References:
         Qin, Fang, Zhang, Liu, Wang, Wang, 2020, arXiv:2012.11101.
     """
-    return Mix(
-        coefficient=_lam_of(Scale(low, high), probability, per_batch),
-        blend=Resized(dtype),
-        pairing=pairing,
-        label=label,
-        num_classes=num_classes,
-        keep=keep,
-        data_format=data_format,
-        seed=seed,
-    )
+    lam = _lam_of(Scale(low, high), probability, per_batch)
+    return _mix(lam, Resized(dtype), pairing, label, num_classes, keep, data_format, seed)
 
 
 @_recipe
@@ -733,16 +682,8 @@ def fmix(
     References:
         Harris, Marcu, Painter, Niranjan, Prügel-Bennett, Hare, 2020, arXiv:2002.12047.
     """
-    return Mix(
-        coefficient=_lam_of(Beta(alpha), probability, per_batch),
-        blend=Fourier(decay, dtype),
-        pairing=pairing,
-        label=label,
-        num_classes=num_classes,
-        keep=keep,
-        data_format=data_format,
-        seed=seed,
-    )
+    lam = _lam_of(Beta(alpha), probability, per_batch)
+    return _mix(lam, Fourier(decay, dtype), pairing, label, num_classes, keep, data_format, seed)
 
 
 @_recipe
@@ -798,12 +739,5 @@ def specmix(
     References:
         Kim, Han, Ko, 2021, arXiv:2108.03020.
     """
-    return Mix(
-        coefficient=_lam_of(Constant(0.0), probability),
-        blend=Bands(ratio, dtype),
-        pairing=pairing,
-        label=label,
-        num_classes=num_classes,
-        keep=keep,
-        seed=seed,
-    )
+    lam = _lam_of(Constant(0.0), probability)
+    return _mix(lam, Bands(ratio, dtype), pairing, label, num_classes, keep, None, seed)

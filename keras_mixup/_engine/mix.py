@@ -16,7 +16,7 @@ from keras_mixup._config import argument
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.dataset import check_endless
 from keras_mixup._engine.layout import layout_of
-from keras_mixup._engine.methods import DEFAULT, UNMIXED, FourParts, Method, Parts
+from keras_mixup._engine.methods import UNMIXED, FourParts, Method, Parts
 from keras_mixup._engine.run import Run
 from keras_mixup._engine.tensors import as_tensors
 from keras_mixup._in_model import MixedModel
@@ -78,18 +78,6 @@ class Mix(FourParts, Data):
     layers: Sequence[str] | None = argument(_layers, None)
     made_of: Method | None = None
     seed: int | None = argument(_arguments.seed, None)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        given = {name: part for name, part in self.parts.items() if part != DEFAULT.parts[name]}
-        if self.made_of is not None and given:
-            _arguments.fail(
-                ValueError,
-                "A mix is made either of parts or of other mixes.",
-                "Pass the parts to the mixes.",
-                made_of=self.made_of,
-                **given,
-            )
 
     def __repr__(self) -> str:
         if self.made_of is None:

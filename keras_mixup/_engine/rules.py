@@ -251,13 +251,6 @@ def _boxes_field(leaf: Leaf, context: Context) -> Field:
             "or one-hot floats [B, N, K] with zeros for padding.",
             "Cast them, e.g. to int32.",
         )
-    if boxes.dtype not in (*FLOATS, *INTEGERS):
-        leaf.fail("Bounding boxes must be numbers.", "Pass their coordinates.")
-    if weights is not None and (weights.shape.rank != 2 or weights.dtype not in NUMBERS):
-        leaf.fail(
-            "The `weights` of bounding boxes must be numbers [B, N].",
-            "Pass one weight per box, and 0 for padding.",
-        )
     counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
     if not all(count.is_compatible_with(counts[0]) for count in counts):
         leaf.fail(

@@ -13,7 +13,8 @@ from keras import ops
 from keras_mixup import _arguments
 from keras_mixup._engine.plans import Plan
 from keras_mixup._in_model import labels
-from keras_mixup._in_model.draw import Draw, check_parts, draw, replica
+from keras_mixup._in_model.checks import check_class, check_mix
+from keras_mixup._in_model.draw import Draw, draw, replica
 from keras_mixup._in_model.graph import is_graph
 from keras_mixup._in_model.insert import with_points
 from keras_mixup._in_model.masks import check_masks, of_input
@@ -25,16 +26,6 @@ from keras_mixup._in_model.points import (
 )
 from keras_mixup._in_model.tensors import dtype_of, is_float
 from keras_mixup._nest import fill, named, walk
-from keras_mixup.blend import Linear
-
-# What Keras's classes of models do beside being layers: compile, fit, train_step, ...
-_TRAINERS = [
-    cls
-    for cls in keras.Model.__mro__
-    if cls is not keras.Model and not issubclass(keras.layers.Layer, cls)
-]
-# What a layer does that training looks at, and that would be looked for in the wrapper instead.
-_OF_LAYERS = {"add_loss", "losses", "stateless_call", "trainable_variables", "trainable_weights"}
 
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
@@ -79,8 +70,8 @@ class MixedModel(keras.Model):
             _arguments.fail(
                 TypeError, "Only a Keras model can be wrapped.", "Pass a keras.Model.", model=model
             )
-        _check_class(model)
-        _check_mix(mix)
+        check_class(model)
+        check_mix(mix)
         # Inputs are passed to `model` unchanged, and lam stays float32. The policy decides whether
         # `compile` scales the loss.
         defaults = {"name": f"mixed_{model.name}", "dtype": model.dtype_policy}
@@ -263,53 +254,6 @@ def _key(seed: int | None) -> tuple[int, int]:
     else:
         first, second = np.random.SeedSequence(seed % 2**64).generate_state(2).tolist()
     return first, second
-
-
-def _check_mix(mix: Any) -> None:
-    """Raise an error for a mix that only a pipeline can make."""
-    parts = mix.parts
-    only = {
-        "made_of": mix.made_of,
-        "blend": None if isinstance(mix.blend, Linear) else mix.blend,
-        "pairing": mix.pairing if getattr(mix.pairing, "zipped", False) else None,
-        "bounding_box_format": mix.bounding_box_format,
-        "dtype": getattr(mix.blend, "dtype", None),
-    }
-    for name, value in only.items():
-        if value not in (None, "float32"):
-            _arguments.fail(
-                ValueError,
-                "A model mixes linearly, the examples of a batch with one another: it takes no "
-                "choices, clean twins, other blends, pairs or boxes, and returns float32.",
-                "Mix in the pipeline: ds.apply(mix) takes them. A `dtype` can be removed.",
-                **{name: value},
-            )
-    check_parts(mix)
-    labels.check_label(parts["label"])
-
-
-def _check_class(model: keras.Model) -> None:
-    """Raise an error if the class of the model trains in a way that would not be used."""
-    cls = type(model)
-    base = next(c for c in cls.__mro__ if c.__module__.split(".")[0] == "keras")
-    names = {name for trainer in _TRAINERS for name in vars(trainer)} | _OF_LAYERS
-    own = sorted(
-        name
-        for name in names
-        if not name.startswith("_") and getattr(cls, name, None) is not getattr(base, name, None)
-    )
-    if own:
-        graph = is_graph(model) and hasattr(model, "input")
-        todo = "Wrap keras.Model(model.input, model.output), or mix" if graph else "Mix"
-        first = "Apply its preprocessor in the pipeline. " if hasattr(model, "preprocessor") else ""
-        _arguments.fail(
-            ValueError,
-            "A wrapped model is trained by what keras.Model does, and what the class of this model "
-            "does instead would not be used.",
-            f"{first}{todo} in the pipeline, with ds.apply(mix).",
-            model=cls.__name__,
-            overrides=own,
-        )
 
 
 def _named_inputs(model: Any) -> list[tuple[str, Any]]:
