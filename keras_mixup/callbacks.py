@@ -95,31 +95,30 @@ class BackupAndResume(keras.callbacks.Callback):
                 optimizers, in which case it is not changed.
         """
         self._state, self._step = {}, 0
-        # TensorFlow lets the variables of a strategy be made and assigned in its scope only.
-        strategy = getattr(model, "distribute_strategy", None)
-        with strategy.scope() if strategy else contextlib.nullcontext():
-            if model.built and model.compiled and model.optimizer and not model.optimizer.built:
-                model.optimizer.build(model.trainable_variables)
-            _check_complete(model)
-            state = _state(model)
-            if os.path.exists(self._file):
-                with np.load(self._file) as saved:
-                    names = saved["names"].tolist(), [name for name, _ in state.values()]
-                    different = [pair for pair in itertools.zip_longest(*names) if len({*pair}) > 1]
-                    if different:
+        if model.built and model.compiled and model.optimizer and not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        _check_complete(model)
+        state = _state(model)
+        if os.path.exists(self._file):
+            with np.load(self._file) as saved:
+                names = itertools.zip_longest(
+                    saved["names"].tolist(), [n for n, _ in state.values()]
+                )
+                for one, other in names:
+                    if one != other:
                         _arguments.fail(
                             ValueError,
                             "A model must have the variables and optimizers that were saved.",
                             "Use the original model, or delete the backup to start over.",
-                            saved=different[0][0],
-                            model=different[0][1],
+                            saved=one,
+                            model=other,
                         )
-                    for number, (_, variable) in enumerate(state.values()):
-                        variable.assign(saved[f"arr_{number}"])
-                    self._step = int(saved["step"])
-                for _, part in _parts(model):
-                    if isinstance(part, keras.layers.Normalization):
-                        part.finalize_state()  # it computes with constants made of its variables
+                for number, (_, variable) in enumerate(state.values()):
+                    variable.assign(saved[f"arr_{number}"])
+                self._step = int(saved["step"])
+            for _, part in _parts(model):
+                if isinstance(part, keras.layers.Normalization):
+                    part.finalize_state()  # it computes with constants made of its variables
         self._state = state
         return self._step
 
@@ -227,7 +226,7 @@ def _check_complete(model: keras.Model) -> None:
             ValueError,
             "A model must be compiled, and it and its optimizers built, before it can be resumed.",
             "Call model.compile(...), then model.build(...) or the model on a batch, and "
-            "optimizer.build(variables) for an optimizer that Keras does not know.",
+            "optimizer.build(variables) for each optimizer other than model.optimizer.",
             not_built=unbuilt,
             compiled=model.compiled,
         )

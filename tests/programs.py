@@ -244,8 +244,14 @@ def resume_data(step=0, count=30, size=8):
     return data.apply(mixup(1.0, num_classes=SIZE, seed=2).indexed(start=step))
 
 
-def train(folder, step_seen=lambda step, model: None, epochs=RESUME_EPOCHS):
-    """Train to the end, from the last backup on; writes all weights and what the model saw."""
+def train(folder, batches):
+    """Train to the end, from the last backup on; writes all weights and what the model saw.
+
+    The process is killed at any moment soon after it has seen so many batches.
+    """
+    import random
+    import signal
+
     import keras
     import numpy as np
 
@@ -255,11 +261,9 @@ def train(folder, step_seen=lambda step, model: None, epochs=RESUME_EPOCHS):
         """Remembers the first row of every batch that the model was trained on."""
 
         def build(self, shape):
-            total = RESUME_STEPS * RESUME_EPOCHS
-            self.seen = self.add_weight(shape=(total, 3), initializer="zeros", trainable=False)
-            self.count = self.add_weight(
-                shape=(), dtype="int32", initializer="zeros", trainable=False
-            )
+            total, arguments = RESUME_STEPS * RESUME_EPOCHS, {"trainable": False}
+            self.seen = self.add_weight((total, 3), "zeros", **arguments)
+            self.count = self.add_weight((), "zeros", "int32", **arguments)
 
         def call(self, x, training=False):
             if training:
@@ -269,208 +273,61 @@ def train(folder, step_seen=lambda step, model: None, epochs=RESUME_EPOCHS):
                 self.count.assign_add(1)
             return x
 
+    def end(*_, **__):
+        if next(left) == 0:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.02))
+
     keras.utils.set_random_seed(os.getpid())
-    initial = {"kernel_initializer": keras.initializers.GlorotUniform(seed=1)}
     # PyTorch's Dropout draws from PyTorch's global generator.
-    dropout = [] if keras.backend.backend() == "torch" else [keras.layers.Dropout(0.5, seed=3)]
-    dense = [keras.layers.Dense(8, **initial), *dropout, keras.layers.Dense(SIZE, **initial)]
-    model = keras.Sequential([keras.Input((3,)), Trace(), *dense])
-    model.compile(
-        keras.optimizers.Adam(0.01), keras.losses.CategoricalCrossentropy(from_logits=True)
+    rate = 0 if keras.backend.backend() == "torch" else 0.5
+    dense = keras.layers.Dense(SIZE, kernel_initializer=keras.initializers.GlorotUniform(seed=1))
+    model = keras.Sequential(
+        [keras.Input((3,)), Trace(), keras.layers.Dropout(rate, seed=3), dense]
     )
-    backup = callbacks.BackupAndResume(pathlib.Path(folder) / "backup")
-    step = backup.resume(model)
-    count = iter(range(step + 1, 10**6))
-    tell = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda *_, **__: step_seen(next(count), model)
-    )
-    # A loss falls by a tenth in hardly any of these epochs.
-    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.7, patience=2, min_delta=0.1)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    backup = callbacks.BackupAndResume(folder / "backup")
+    step, left = backup.resume(model), iter(range(batches, -(10**6), -1))
+    print(json.dumps({"start": step})[:-1], end="", flush=True)
     model.fit(
         resume_data(step),
-        epochs=epochs,
+        epochs=RESUME_EPOCHS,
         steps_per_epoch=RESUME_STEPS,
         initial_epoch=step // RESUME_STEPS,
         shuffle=False,
         verbose=0,
-        callbacks=[tell, backup, plateau],
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_train_batch_end=end),
+            keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+            backup,
+        ],
     )
     weights = [keras.ops.convert_to_numpy(variable) for variable in model.weights]
-    np.savez(pathlib.Path(folder) / "weights.npz", *weights)
+    np.savez(folder / "weights.npz", *weights)
 
 
-def child(work, line):
-    """Do the work in a process of its own, and whatever is due for a line that it writes.
+def resume(folder, kills):
+    """Train without a stop, and once more in processes that are killed some steps after a start.
 
-    It is forked before TensorFlow has done anything, because importing it takes longer than the
-    training. Returns what it wrote, and how it ended.
+    They are forked before TensorFlow has done anything: its import takes longer than the training.
     """
-    read, write = os.pipe()
-    process = os.fork()
-    if not process:
-        code = 1
-        try:
-            work(lambda value: os.write(write, f"{value}\n".encode()))
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(write)
-    written = []
-    with os.fdopen(read) as lines:
-        for value in lines:
-            written.append(float(value))
-            line(process)
-    return written, os.waitpid(process, 0)[1]
-
-
-def resume(folder, kills, name="SIGKILL"):
-    """Train without a stop, and once more with so many signals, each some steps after a start."""
-    import random
-    import signal
-    import time
-
-    import keras
-
-    import keras_mixup  # noqa: F401, imported once for all attempts
-
-    def work(run, write):
-        def step_seen(step, model):
-            write(step)
-            signal.signal(signal.SIGTERM, lambda *_: setattr(model, "stop_training", True))
-            time.sleep(0.005)
-            rates.append(model.optimizer.learning_rate)
-
-        rates = []
-        train(pathlib.Path(folder) / run, step_seen)
-        write(float(keras.ops.convert_to_numpy(rates[-1])))
-
-    random.seed(0)
-    for run, times in (("whole", 0), ("killed", int(kills))):
-        (pathlib.Path(folder) / run).mkdir()
-        for attempt in range(times + 1):
-            # At any moment of a step. After a graceful stop, the last epoch is not complete.
-            at = random.randint(1, 2 * RESUME_STEPS) if name == "SIGKILL" else RESUME_STEPS + 2
-            left = iter(range(at - 1, -(10**6), -1))
-
-            def line(process, attempt=attempt, left=left, times=times):
-                if attempt < times and next(left) == 0:
-                    time.sleep(random.uniform(0, 0.02) if name == "SIGKILL" else 0)
-                    os.kill(process, getattr(signal, name))
-
-            written, status = child(lambda write, run=run: work(run, write), line)
-            rate = [] if os.WIFSIGNALED(status) else [written.pop()]
-            steps = [int(step) for step in written]
-            result = {"run": run, "steps": steps, "rate": rate and rate[0], "status": status}
-            print(json.dumps(result), flush=True)
-
-
-def resume_files(folder):
-    """Train two epochs, without a stop, and then once for every change of a file of the backup.
-
-    The process kills itself before the k-th change. The next one must train to the end.
-    """
-    import itertools
-    import signal
-
-    import keras  # noqa: F401, imported once for all attempts
+    import keras  # noqa: F401
 
     import keras_mixup  # noqa: F401
 
-    changes = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "open"}
-
-    def work(run, write, kill_at=None):
-        backup = pathlib.Path(folder) / run / "backup"
-        count = itertools.count()
-
-        def audit(event, arguments):
-            if event not in changes or not isinstance(arguments[0], (str, os.PathLike)):
-                return
-            mode = arguments[1] if event == "open" else "w"
-            # `rmtree` names files relative to an open folder.
-            path = os.path.join(backup, os.fspath(arguments[0]))
-            inside = path.startswith(str(backup)) and "/proc" not in path
-            if mode and set(str(mode)) & set("wax") and inside and next(count) == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        if kill_at is not None:
-            sys.addaudithook(audit)
-        train(pathlib.Path(folder) / run, epochs=2)
-
-    def attempt(run, **kwargs):
-        (pathlib.Path(folder) / run / "backup").mkdir(parents=True, exist_ok=True)
-        (pathlib.Path(folder) / run / "backup" / "notes.txt").write_text("another's")
-        return child(lambda write: work(run, write, **kwargs), lambda process: None)[1]
-
-    print(json.dumps({"status": attempt("whole"), "after": 0}), flush=True)
-    for number in range(100):
-        status = attempt(str(number), kill_at=number)
-        after = attempt(str(number)) if status else 0
-        print(json.dumps({"status": status, "after": after}), flush=True)
-        if not status:
-            break
-
-
-def looks():
-    """How often Keras starts an iterator of the data that is not that of the training."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from keras_mixup import callbacks
-
-    starts = []
-
-    def start():
-        starts.append(True)
-        yield np.float32(1)
-
-    data = tf.data.Dataset.from_generator(start, output_signature=tf.TensorSpec((), "float32"))
-    data = data.flat_map(
-        lambda one: tf.data.Dataset.from_tensors((one + np.zeros((4, 2)),) * 2).repeat()
-    )
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    model.compile("adam", "mse")
-    callbacks.BackupAndResume("none").resume(model)
-    model.fit(data, epochs=1, steps_per_epoch=1, verbose=0)
-    print(len(starts) - 1)
-
-
-def resume_mirrored(folder):
-    """A model of two replicas, resumed where its strategy is not in scope."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    from keras_mixup import callbacks
-
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-    def fit(name, epochs):
-        keras.utils.set_random_seed(0)
-        with strategy.scope():
-            layers = [keras.Input((3,)), keras.layers.Dense(SIZE), keras.layers.Dropout(0.5)]
-            model = keras.Sequential(layers)
-            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-            model.compile("adam", loss)
-        backup = callbacks.BackupAndResume(pathlib.Path(folder) / name, delete_checkpoint=False)
-        step = backup.resume(model)
-        model.fit(
-            resume_data(step),
-            epochs=epochs,
-            steps_per_epoch=RESUME_STEPS,
-            initial_epoch=step // RESUME_STEPS,
-            verbose=0,
-            callbacks=[backup],
-        )
-        variables = [*model.variables, *model.optimizer.variables]
-        return [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-    whole = fit("whole", 3)
-    fit("stopped", 2)
-    resumed = fit("stopped", 3)
-    print("same" if all(map(np.array_equal, whole, resumed)) else "different")
+    for run in ["whole", *["killed"] * (int(kills) + 1)]:
+        folder_of_run = pathlib.Path(folder) / run
+        folder_of_run.mkdir(exist_ok=True)
+        last = run == "whole" or (kills := int(kills) - 1) < 0
+        process = os.fork()
+        if not process:
+            code = 1
+            try:
+                train(folder_of_run, 10**6 if last else RESUME_STEPS)
+                code = 0
+            finally:
+                os._exit(code)
+        print(f', "status": {os.waitpid(process, 0)[1]}}}', flush=True)
 
 
 if __name__ == "__main__":
