@@ -23,9 +23,9 @@ from keras_mixup._class_weights import class_weights
 from keras_mixup._engine.choose import choose
 from keras_mixup._engine.clean import WithClean
 from keras_mixup._engine.mix import Mix
-from keras_mixup._engine.plans import ChoicePlan, Plan
 from keras_mixup._in_model import MixedModel, MixPoint
 from keras_mixup._layer import MixLayer
+from keras_mixup._plan import ChoicePlan, Plan
 from keras_mixup.pairs import shuffled_pairs
 from keras_mixup.recipes import *  # noqa: F403
 

@@ -18,7 +18,8 @@ from keras_mixup._engine.data import Data
 from keras_mixup._engine.fields import Batch
 from keras_mixup._engine.methods import UNMIXED, Method
 from keras_mixup._engine.mix import Mix, as_mix, mix_of
-from keras_mixup._engine.plans import ChoicePlan, Drawing, checked
+from keras_mixup._engine.plans import Drawing, checked
+from keras_mixup._plan import ChoicePlan
 from keras_mixup._random import fraction, random_bits, split
 from keras_mixup._types import Seed, Size
 

@@ -13,7 +13,8 @@ from keras_mixup import _arguments
 from keras_mixup._engine.fields import Batch
 from keras_mixup._engine.methods import UNMIXED, Method
 from keras_mixup._engine.mix import Mix, as_mix, mix_of
-from keras_mixup._engine.plans import Drawing, Plan
+from keras_mixup._engine.plans import Drawing
+from keras_mixup._plan import Plan
 from keras_mixup._types import Seed, Size
 
 

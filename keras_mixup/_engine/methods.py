@@ -19,8 +19,9 @@ from keras_mixup import label as label_parts
 from keras_mixup._boxes import Boxes
 from keras_mixup._config import Configurable, argument
 from keras_mixup._engine.fields import Batch, Target, image_size
-from keras_mixup._engine.plans import Drawing, Plan, checked
+from keras_mixup._engine.plans import Drawing, checked
 from keras_mixup._interpolate import interpolate, like_rows
+from keras_mixup._plan import Plan
 from keras_mixup._random import random_bits, split
 from keras_mixup._types import Seed, Size
 from keras_mixup.blend import BITS, Blend, Linear, as_blend

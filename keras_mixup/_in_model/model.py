@@ -11,7 +11,6 @@ import numpy as np
 from keras import ops
 
 from keras_mixup import _arguments
-from keras_mixup._engine.plans import Plan
 from keras_mixup._in_model import labels
 from keras_mixup._in_model.checks import check_class, check_mix
 from keras_mixup._in_model.draw import Draw, draw, replica
@@ -26,6 +25,7 @@ from keras_mixup._in_model.points import (
 )
 from keras_mixup._in_model.tensors import dtype_of, is_float
 from keras_mixup._nest import fill, named, walk
+from keras_mixup._plan import Plan
 
 
 @keras.saving.register_keras_serializable(package="keras_mixup")
