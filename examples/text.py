@@ -227,8 +227,8 @@ plt.show()
 # %% [markdown]
 # ## Conclusion
 #
-# The data are token ids and class ids, as they are, and the wrapped model mixes the word vectors and
-# the labels in its training step. Here, mixing changes little: the means differ by less than the
+# The data are token ids and class ids, as they are. In its training step, the wrapped model mixes
+# the word vectors and the labels. Here, mixing changes little: the means differ by less than the
 # seeds of each row.
 #
 # `model` remains an ordinary Keras model, which can be saved and served without this package.
