@@ -61,8 +61,10 @@ def real(name: str, value: Any, *, low: float = 0, high: float = math.inf) -> fl
     """A finite number in [low, high] as a float; NumPy scalars are allowed, bools are not."""
     is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     if not is_number or not math.isfinite(value) or not low <= value <= high:
-        limit = f">= {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
-        rule = f"`{name}` must be a finite number {limit}."
+        limit = (
+            f" >= {low:g}" * (low > -math.inf) if high == math.inf else f" in [{low:g}, {high:g}]"
+        )
+        rule = f"`{name}` must be a finite number{limit}."
         fail(ValueError, rule, "Pass a Python or NumPy number.", **{name: value})
     return float(value)
 

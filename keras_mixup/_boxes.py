@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_mixup._types import Size
+from keras_mixup._types import ImageSize, Size
 
 # A box that keeps a smaller part of its area is dropped, as in YOLO's `box_candidates`
 # (github.com/ultralytics/ultralytics, data/augment.py, `area_thr`).
@@ -50,16 +50,30 @@ def union(one: Boxes, other: Boxes, share: tf.Tensor) -> Boxes:
     )
 
 
-def cut(one: Boxes, other: Boxes, pasted: Rectangle) -> Boxes:
+def cut(one: Boxes, other: Boxes, pasted: Rectangle, size: ImageSize) -> Boxes:
     """The boxes that remain visible after a rectangle of `other` is pasted into `one`.
 
-    The boxes of `other` are clipped to the rectangle. Those of `one` shrink to the smallest box
-    around the part that the rectangle leaves visible. A box that keeps less than a tenth of its
-    area is dropped.
+    What counts of a box is what lies inside the image. The boxes of `other` are clipped to the
+    rectangle. Those of `one` shrink to the smallest box around the part that the rectangle leaves
+    visible. A box that keeps less than a tenth of its area is dropped, and one that the rectangle
+    does not touch remains as it is.
     """
-    top, left, bottom, right = (tf.cast(edge, tf.float32)[:, tf.newaxis] for edge in pasted)
-    inside = tf.stack([left, top, right, bottom], axis=-1)  # [B, 1, 4]
-    return _joined(_visible(one, _outside, inside), _visible(other, _clipped, inside))
+    edges = (pasted.left, pasted.top, pasted.right, pasted.bottom)
+    inside = tf.cast(tf.stack(edges, axis=-1), tf.float32)[:, tf.newaxis]  # [B, 1, 4]
+    sides = tf.cast(tf.stack(size[::-1]), tf.float32)
+    one_in, other_in = (
+        tf.reshape(tf.clip_by_value(tf.reshape(c, [-1, 2]), 0.0, sides), tf.shape(c))
+        for c in (one.corners, other.corners)
+    )
+    shown = _intersection(other_in, inside)
+    hidden = _intersection(one_in, inside)
+    touched = (_area(hidden) > 0)[..., tf.newaxis]
+    corners = tf.where(touched, _uncovered(one_in, inside), one.corners)
+    visible = _area(one_in) - _area(hidden)
+    return _joined(
+        _kept(one, corners, (visible >= SMALLEST_PART * _area(one_in)) | ~touched[..., 0]),
+        _kept(other, shown, _area(shown) >= SMALLEST_PART * _area(other_in), _area(shown) > 0),
+    )
 
 
 def to_corners(boxes: tf.Tensor, box_format: str, height: Size, width: Size) -> tf.Tensor:
@@ -111,30 +125,32 @@ def _joined(one: Boxes, other: Boxes) -> Boxes:
     return Boxes(corners, labels, weights)
 
 
-def _visible(boxes: Boxes, part_of: Any, inside: tf.Tensor) -> Boxes:
-    corners, area = part_of(boxes.corners, inside)
-    enough = (area > 0) & (area >= SMALLEST_PART * _area(boxes.corners))
+def _kept(boxes: Boxes, corners: tf.Tensor, *conditions: tf.Tensor) -> Boxes:
+    """The boxes with other corners, and of weight 0 unless all conditions hold."""
+    enough = tf.reduce_all(tf.stack(conditions), axis=0)
     return Boxes(corners, boxes.labels, boxes.weights * tf.cast(enough, boxes.weights.dtype))
 
 
-def _clipped(corners: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The part of each box that is inside the rectangle, and its area."""
+def _intersection(corners: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
+    """The part of each box that is inside a rectangle."""
     first = tf.clip_by_value(corners[..., :2], inside[..., :2], inside[..., 2:])
     last = tf.clip_by_value(corners[..., 2:], inside[..., :2], inside[..., 2:])
-    clipped = tf.concat([first, last], axis=-1)
-    return clipped, _area(clipped)
+    return tf.concat([first, last], axis=-1)
 
 
-def _outside(corners: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The smallest box around the part outside the rectangle, and the area of that part."""
-    clipped, hidden = _clipped(corners, inside)
+def _uncovered(corners: tf.Tensor, inside: tf.Tensor) -> tf.Tensor:
+    """The smallest box around the part of each box that a rectangle, which touches it, leaves."""
     first, last = corners[..., :2], corners[..., 2:]
-    from_first, to_last = clipped[..., :2] == first, clipped[..., 2:] == last
+    from_first, to_last = inside[..., :2] <= first, inside[..., 2:] >= last
     # A side moves where the rectangle spans the other axis of the box.
-    spanned = tf.reverse(from_first & to_last, [-1]) & (hidden > 0)[..., tf.newaxis]
-    moved_first = tf.where(spanned & from_first, clipped[..., 2:], first)
-    moved_last = tf.where(spanned & to_last, clipped[..., :2], last)
-    return tf.concat([moved_first, moved_last], axis=-1), _area(corners) - hidden
+    spanned = tf.reverse(from_first & to_last, [-1])
+    return tf.concat(
+        [
+            tf.where(spanned & from_first, inside[..., 2:], first),
+            tf.where(spanned & to_last, inside[..., :2], last),
+        ],
+        axis=-1,
+    )
 
 
 def _area(corners: tf.Tensor) -> tf.Tensor:

@@ -9,8 +9,9 @@ def interpolate(x: tf.Tensor, x_partner: tf.Tensor, lam: tf.Tensor) -> tf.Tensor
     """x~ = lam x + (1 - lam) x_partner, with one lam per row, or per value.
 
     The result is exact at both ends: it is `x` at lam = 1 and `x_partner` at lam = 0, bit for bit,
-    even if the other one contains inf or NaN, and including the sign of zeros. Integers are mixed
-    in float32 and returned as float32; floats keep their dtype.
+    even if the other one contains inf or NaN, and including the sign of zeros. It is also exact
+    where both are equal, such as padding of -10 that a mask looks for, or a class that both have.
+    Integers are mixed in float32 and returned as float32; floats keep their dtype.
 
     Args:
         x, x_partner: `[B, ...]`, with the same shape and dtype.
@@ -27,7 +28,8 @@ def interpolate(x: tf.Tensor, x_partner: tf.Tensor, lam: tf.Tensor) -> tf.Tensor
     dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
     a, b = tf.cast(x, dtype), tf.cast(x_partner, dtype)
     lam = like_rows(tf.cast(lam, dtype), x)
-    mixed = tf.where(lam == 1, a, tf.where(lam == 0, b, lam * a + (1 - lam) * b))
+    original = (lam == 1) | (a == b)
+    mixed = tf.where(original, a, tf.where(lam == 0, b, lam * a + (1 - lam) * b))
     mixed = tf.reshape(mixed, [-1, *shape[1:]]) if flat else mixed
     return tf.cast(mixed, x.dtype) if x.dtype.is_floating else mixed
 

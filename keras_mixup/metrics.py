@@ -7,7 +7,7 @@ Keras's metrics are not designed for soft labels. `CategoricalAccuracy` rounds a
 
 from __future__ import annotations
 
-import numbers
+import math
 from typing import Any
 
 import keras
@@ -85,17 +85,9 @@ class SoftAccuracy(keras.metrics.Mean):
         name: str = "soft_accuracy",
         dtype: Any = None,
     ) -> None:
-        is_number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
-        if not is_number or threshold != threshold:  # only NaN differs from itself
-            _arguments.fail(
-                ValueError,
-                "`threshold` must be a number.",
-                "Pass 0.5 for probabilities or 0.0 for logits.",
-                threshold=threshold,
-            )
         super().__init__(name=name, dtype=dtype)
         self.multi_label = _arguments.flag("multi_label", multi_label)
-        self.threshold = float(threshold)
+        self.threshold = _arguments.real("threshold", threshold, low=-math.inf)
         # EarlyStopping and ModelCheckpoint with mode="auto" reject a metric without this attribute.
         self._direction = "up"
 

@@ -20,7 +20,7 @@ from keras_mixup import (
     fmix,
     mixup,
 )
-from keras_mixup._boxes import FORMATS, from_corners, to_corners
+from keras_mixup._boxes import FORMATS, Boxes, Rectangle, cut, from_corners, to_corners
 
 
 def boxes_data(**more):
@@ -114,6 +114,50 @@ def test_a_pasted_box_hides_what_it_covers(make):
                 rows, columns = np.flatnonzero(half.any(1)), np.flatnonzero(half.any(0))
                 expected = [columns[0] + left, rows[0], columns[-1] + 1 + left, rows[-1] + 1]
                 np.testing.assert_array_equal(corners[2 + k], expected)
+
+
+@pytest.mark.parametrize("over", [0, 0.001, 0.5, 9])
+def test_a_box_that_leaves_the_image_shrinks_like_one_that_ends_there(over):
+    """A rectangle at the lower left of 64 x 64 pixels covers the lower end of a box at the left."""
+    pasted = Rectangle(*(tf.constant([edge]) for edge in (39, 0, 64, 30)))
+    box = tf.constant([[[0.0 - over, 10, 21, 50]]])
+    boxes = Boxes(box, tf.constant([[1]]), tf.ones([1, 1]))
+    found = cut(boxes, boxes, pasted, (64, 64))
+    left = 0 if over else box[0, 0, 0]
+    np.testing.assert_array_equal(found.corners[0], [[left, 10, 21, 39], [0, 39, 21, 50]])
+    np.testing.assert_array_equal(found.weights, [[1, 1]])
+
+
+def test_what_remains_of_a_box_against_pixels():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        x, y = (np.sort(rng.choice(np.arange(-4, 17), (1, 2), replace=False)) for _ in range(2))
+        top, bottom = np.sort(rng.choice(13, 2, replace=False))
+        left, right = np.sort(rng.choice(13, 2, replace=False))
+        pasted = Rectangle(*(tf.constant([edge]) for edge in (top, left, bottom, right)))
+        box = tf.constant([[[x[0, 0], y[0, 0], x[0, 1], y[0, 1]]]], tf.float32)
+        boxes = Boxes(box, tf.constant([[1]]), tf.ones([1, 1]))
+        found = cut(boxes, boxes, pasted, (12, 12))
+        inside, covered = np.zeros((2, 12, 12), bool)
+        inside[max(y[0, 0], 0) : max(y[0, 1], 0), max(x[0, 0], 0) : max(x[0, 1], 0)] = True
+        covered[top:bottom, left:right] = True
+        for k, (seen, whole) in enumerate([(inside & ~covered, True), (inside & covered, False)]):
+            touched = (inside & covered).any()
+            kept = seen.sum() >= 0.1 * inside.sum() if touched else whole
+            assert found.weights[0, k] == kept
+            if kept and touched:
+                rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+                expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+                np.testing.assert_array_equal(found.corners[0, k], expected)
+
+
+def test_where_nothing_is_pasted_boxes_stay_as_they_are():
+    boxes = np.float32([[[3, 3, 3, 9], [-2, 1, 30, 4]]])  # without area, and beyond the image
+    boxes = Boxes(tf.constant(boxes), tf.constant([[1, 2]]), tf.ones([1, 2]))
+    nothing = Rectangle(*(tf.constant([5]) for _ in range(4)))
+    found = cut(boxes, boxes, nothing, (12, 12))
+    np.testing.assert_array_equal(found.corners[:, :2], boxes.corners)
+    np.testing.assert_array_equal(found.weights, [[1, 1, 0, 0]])
 
 
 HEIGHT, WIDTH = 37, 53

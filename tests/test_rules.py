@@ -253,6 +253,15 @@ def test_boxes_under_other_names_or_in_another_form_are_refused(name):
         mixup()({"image": zeros(2, 8, 9, 3), "boxes": BOXES}, zeros(2))
 
 
+@pytest.mark.parametrize("name", ["keypoints", "face_landmarks"])
+def test_key_points_are_refused_by_name(name):
+    y = {"pose": {name: zeros(2, 5, 2)}, "age": zeros(2)}
+    with pytest.raises(ValueError, match=rf"Key points.*keep=\('pose/{name}',\).*Received: "):
+        mixup()(zeros(2, 8, 9, 3), y)
+    mixup(keep=(f"pose/{name}",))(zeros(2, 8, 9, 3), y)
+    mixup()(zeros(2, 8, 9, 3), {"numbers": zeros(2, 5, 2)})
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

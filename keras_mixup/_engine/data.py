@@ -56,7 +56,7 @@ class Data(Configurable):
             ValueError: if `keep`, `num_classes` or the sample weights name what is not there.
         """
         kept = self._kept(leaves)
-        numbers = self._numbers_of_classes(leaves)
+        numbers = self.classes([leaf.path for leaf in leaves if leaf.part == "y"])
         nested = any(leaf.path for leaf in leaves if leaf.part == "y")
         declared = not nested or isinstance(self.num_classes, (Mapping, tuple))
         weights = _weights(leaves, kept)
@@ -109,9 +109,8 @@ class Data(Configurable):
                 )
         return kept
 
-    def _numbers_of_classes(self, leaves: Sequence[Leaf]) -> dict[str, int | None]:
+    def classes(self, paths: Sequence[str]) -> dict[str, int | None]:
         """The number of classes of each leaf of y, by its path."""
-        paths = [leaf.path for leaf in leaves if leaf.part == "y"]
         if not isinstance(self.num_classes, (Mapping, tuple)):
             return dict.fromkeys(paths, self.num_classes)
         numbers = dict(walk(self.num_classes))
@@ -121,7 +120,7 @@ class Data(Configurable):
                 "`num_classes` must be a single number or have the structure of y.",
                 "Pass a number for every output, or None for outputs that are not class ids.",
                 num_classes=self.num_classes,
-                y=[leaf.name for leaf in leaves if leaf.part == "y"],
+                y=sorted(paths),
             )
         return numbers
 

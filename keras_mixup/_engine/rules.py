@@ -79,7 +79,7 @@ def input_field(leaf: Leaf, context: Context) -> Field | None:
     hint = f" If it does not describe the label, pass keep={(leaf.path,)}." if leaf.path else ""
     if is_boxes(leaf.spec):
         leaf.fail("Bounding boxes are labels and cannot be mixed in x.", f"Move them to y.{hint}")
-    _refuse_named_boxes(leaf)
+    _refuse_coordinates(leaf)
     if leaf.dtype not in (*FLOATS, tf.uint8, tf.uint16, tf.int16):
         dtype = tf.int32 if leaf.dtype in INTEGERS else leaf.dtype
         todo = _INPUT_ADVICE.get(dtype, _INPUT_ADVICE[tf.complex64])
@@ -96,18 +96,24 @@ def input_field(leaf: Leaf, context: Context) -> Field | None:
     return Input(form is not None and (context.grid.channels_first or not form.has_axis))
 
 
-def _refuse_named_boxes(leaf: Leaf) -> None:
-    """Raise an error if a leaf is named as bounding boxes are, and shaped like them."""
-    *_, name = leaf.path.split("/")
-    shape = leaf.shape
-    wide = shape.rank >= 3 or (shape.rank == 2 and shape[-1] in (None, 4, 5))
-    if "box" in name.lower() and leaf.dtype in NUMBERS and wide:
+def _refuse_coordinates(leaf: Leaf) -> None:
+    """Raise an error if a leaf is named as boxes or key points are, and shaped like them."""
+    *_, name = leaf.path.lower().split("/")
+    shape, numeric = leaf.shape, leaf.dtype in NUMBERS
+    flat = shape.rank == 2 and shape[-1] in (None, 4, 5)
+    if numeric and "box" in name and (shape.rank > 2 or flat):
         leaf.fail(
             "Bounding boxes must be a dictionary of `boxes` [B, N, 4], `labels` or `classes`, and "
             "optionally `weights`, because their coordinates cannot be mixed.",
             'Map the element to that form, for example y = {"boxes": y["bbox"], "labels": '
             'y["label"]}, with other entries outside of the dictionary, and give `boxes` a static '
             "last axis of 4. If these numbers are not boxes, rename the entry.",
+        )
+    if numeric and shape.rank > 2 and ("keypoint" in name or "landmark" in name):
+        leaf.fail(
+            "Key points belong to one image: their coordinates cannot be mixed.",
+            f"Leave them out, or pass keep={(leaf.path,)} for those of the original. If these "
+            "numbers are not coordinates, rename the entry.",
         )
 
 
@@ -127,7 +133,7 @@ def label_field(leaf: Leaf, context: Context) -> Field | None:
         return None
     if is_boxes(leaf.spec):
         return _boxes_field(leaf, context)
-    _refuse_named_boxes(leaf)
+    _refuse_coordinates(leaf)
     if leaf.dtype not in (*FLOATS, *INTEGERS):
         leaf.fail(_LABELS, _LABEL_ADVICE.get(leaf.dtype, _LABEL_ADVICE[tf.complex64]))
     ids = leaf.dtype in INTEGERS and not _is_image(leaf, context)
@@ -251,6 +257,8 @@ def _boxes_field(leaf: Leaf, context: Context) -> Field:
             "or one-hot floats [B, N, K] with zeros for padding.",
             "Cast them, e.g. to int32.",
         )
+    if weights is not None and (weights.shape.rank != 2 or weights.dtype not in NUMBERS):
+        leaf.fail("The `weights` of boxes must be numbers [B, N].", "Pass one weight per box.")
     counts = [part.shape[1:2] for part in (boxes, labels, weights) if part is not None]
     if not all(count.is_compatible_with(counts[0]) for count in counts):
         leaf.fail(

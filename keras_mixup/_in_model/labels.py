@@ -33,17 +33,7 @@ def soft(mix: Any, y: Any) -> Any:
     if y is None:
         return None
     leaves = dict(walk(y))
-    classes = dict.fromkeys(leaves, mix.num_classes)
-    if isinstance(mix.num_classes, dict | tuple):
-        classes = dict(walk(mix.num_classes))
-        if sorted(classes) != sorted(leaves):
-            _arguments.fail(
-                ValueError,
-                "`num_classes` must be a single number or have the structure of y.",
-                "Pass a number for every output, or None for outputs that are not class ids.",
-                num_classes=mix.num_classes,
-                y=sorted(leaves),
-            )
+    classes = mix.classes([*leaves])
     values = (
         leaf if _is_kept(mix, path) else _soft(path, leaf, classes[path], mix.data_format)
         for path, leaf in leaves.items()

@@ -45,7 +45,7 @@ class _Rectangular(Copying):
         seed: tf.Tensor,
         size: ImageSize,
     ) -> Boxes:
-        return cut(boxes, boxes_partner, self.rectangle(lam, seed, *size))
+        return cut(boxes, boxes_partner, self.rectangle(lam, seed, *size), size)
 
 
 @dataclass(frozen=True)
