@@ -76,7 +76,7 @@ def test_accuracy_of_a_sigmoid_output():
 
 @pytest.mark.parametrize("threshold", ["0.5", None, True, float("nan")])
 def test_accuracy_refuses_a_threshold_that_is_no_number(threshold):
-    with pytest.raises(ValueError, match=r"must be a number.*Received: threshold="):
+    with pytest.raises(ValueError, match=r"must be a finite number.*Received: threshold="):
         metrics.SoftAccuracy(threshold=threshold)
 
 

@@ -52,7 +52,7 @@ class Run(NamedTuple):
             words = tf.random.uniform([1, 2], tf.int32.min, tf.int32.max, tf.int32)
             key = tf.bitcast(words, tf.uint64)
         else:
-            key = _key(seed)
+            key = key_of(seed)
         drawn = self.draw(element, batch_seed(key, self._fingerprint(element)), 0)
         return self.apply(element, drawn)
 
@@ -66,7 +66,7 @@ class Run(NamedTuple):
             element = self.layout.checked(element)
             # Datasets that are created inside a function all start at 0; their contents differ.
             salt += self._fingerprint(element) if nested else 0
-            key = tf.bitwise.bitwise_xor(_key(seed), tf.bitcast(salt, tf.uint64))
+            key = tf.bitwise.bitwise_xor(key_of(seed), tf.bitcast(salt, tf.uint64))
             return self.apply(element, self.draw(element, batch_seed(key, index), index))
 
         return map_numbered(dataset, mix, seed, numbering)
@@ -75,7 +75,7 @@ class Run(NamedTuple):
         return fingerprint(self.layout.halves(element))
 
 
-def _key(seed: int | None) -> tf.Tensor:
+def key_of(seed: int | None) -> tf.Tensor:
     """The key derived from a seed, uint64 `[1]`."""
     if seed is None:
         return tf.zeros([1], tf.uint64)
