@@ -217,7 +217,8 @@ def adversarial_errors(models, x, y, value_range, eps, source=None, batch_size=2
     FGSM takes one step, and I-FGSM ten. Each model is attacked with its own gradient, or with that
     of the `source` (transfer).
     """
-    x, target = np.asarray(x, "float32"), np.eye(y.max() + 1)[y]
+    classes = next(iter(models.values())).output_shape[-1]
+    x, target = np.asarray(x, "float32"), np.eye(classes)[y]
     radius = np.float32(eps / 255 * (value_range[1] - value_range[0]))
     low, high = np.maximum(x - radius, value_range[0]), np.minimum(x + radius, value_range[1])
 

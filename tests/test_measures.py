@@ -89,6 +89,8 @@ def test_attacks_move_along_the_sign_of_the_gradient():
     model = dense([[0.0, 1.0]], None)
     errors = measures.adversarial_errors({"a": model}, x, np.append(y[:2], 1), (-10, 10), 255 / 8)
     assert errors["a"] == {"clean": 0, "FGSM": 2 / 3, "I-FGSM": 2 / 3}  # moved by 2.5
+    of_one_class = measures.adversarial_errors({"a": model}, x[:2], y[:2], (-10, 10), 255 / 8)
+    assert of_one_class["a"] == {"clean": 0, "FGSM": 1 / 2, "I-FGSM": 1 / 2}
     flat = dense([[0.0, 0.0]], None)
     same = measures.adversarial_errors({"a": model}, x, np.append(y[:2], 1), (-10, 10), 9, flat)
     assert set(same["a"].values()) == {0}
