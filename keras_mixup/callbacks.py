@@ -32,7 +32,7 @@ class BackupAndResume(keras.callbacks.Callback):
             epochs=30,
             steps_per_epoch=steps,
             initial_epoch=step // steps,
-            callbacks=[other, callbacks, backup],
+            callbacks=[..., backup],
         )
 
     `batches(start)` returns an endless dataset of the training batches from number `start` on. The
@@ -46,7 +46,8 @@ class BackupAndResume(keras.callbacks.Callback):
     what is not in it, such as what other callbacks remember. The file is replaced in a single step,
     so that a process that is killed at any moment, even while saving, leaves a complete backup.
 
-    Pass this callback last, so that the backup contains what the others do at the end of an epoch.
+    Pass this callback last, so that the backup contains what the others do at the end of an epoch;
+    only `SwapEMAWeights(swap_on_epoch=True)` belongs after it.
 
     Args:
         backup_dir: a local directory that only this training run uses; it is created if it does not

@@ -307,7 +307,7 @@ def test_a_variable_that_comes_with_the_first_batch_is_refused(tmp_path):
 OTHERS = {
     "without Dropout": lambda: compiled(lambda k: [k.Dense(2)]),
     "another shape": lambda: compiled(lambda k: [k.Dense(3), k.Dropout(0.5)]),
-    "another dtype": lambda: compiled(lambda k: [k.Dense(2, dtype="float64"), k.Dropout(0.5)]),
+    "another dtype": lambda: compiled(lambda k: [k.Dense(2, dtype="float16"), k.Dropout(0.5)]),
     "another optimizer": lambda: make_model("sgd"),
     "an optimizer of the same variables": lambda: make_model("adamw"),
     "with averages": with_averages,
@@ -326,8 +326,6 @@ def test_another_model_is_refused_and_left_as_it_was(tmp_path, other):
     with pytest.raises(ValueError, match="must have the variables and optimizers that were saved"):
         backup.resume(model)
     assert_same(everything(model), before)
-    with pytest.raises(ValueError, match=r"Call step = backup.resume\(model\)"):
-        fit(model, backup, 0, epochs=1)
 
 
 @pytest.mark.parametrize("arguments", [{"initial_epoch": 0}, {"steps_per_epoch": 2}])
@@ -340,6 +338,7 @@ def test_another_epoch_than_that_of_the_backup_is_refused(tmp_path, arguments):
 
 
 @pytest.mark.parametrize(("steps", "per_execution"), [(None, 1), (3, 2), (3, 4)])
+@pytest.mark.skipif(BACKEND == "torch", reason="executes one step at a time")
 def test_an_epoch_whose_end_would_be_missed_is_refused(tmp_path, steps, per_execution):
     model = make_model(eagerly=False, steps_per_execution=per_execution)
     backup = callbacks.BackupAndResume(tmp_path)
