@@ -17,8 +17,8 @@
 # y~   = λ y_i + (1 - λ) y_j,    λ ~ Beta(alpha, alpha)
 # ```
 #
-# The layers after layer k continue with `h_k~`. The pipeline draws everything random and mixes the
-# labels; a model that is wrapped around yours does the rest, in a stock `fit`.
+# The layers after layer k continue with `h_k~`. A model that is wrapped around yours draws λ, the
+# partners and the layer in its training step, and mixes, in a stock `fit`.
 #
 # This example compares plain training, mixup and Manifold Mixup on small images of CIFAR-10. It
 # takes about two minutes of CPU time.
