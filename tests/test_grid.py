@@ -44,11 +44,11 @@ def test_the_ranks_of_each_grid(grid, ranks):
     for rank in range(1, 7):
         shape = [7] * rank
         if rank in ranks:
-            grid.check("x", tf.TensorShape(shape))
-            grid.check("x", tf.TensorShape([0, *shape[1:]]))  # a batch without examples
+            grid.check("x", tf.TensorShape(shape), rank)
+            grid.check("x", tf.TensorShape([0, *shape[1:]]), rank)  # a batch without examples
             shape[1] = 0  # an input without places
         with pytest.raises(ValueError, match=r"must be \[B, .*Received: shape="):
-            grid.check("x", tf.TensorShape(shape))
+            grid.check("x", tf.TensorShape(shape), rank)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_where_the_places_are(grid, shape, inputs, expected):
 def test_what_images_of_each_layout_look_like(shape, first, last):
     for data_format, other in (("channels_last", first), ("channels_first", last)):
         undeclared, declared = Images(data_format, declared=False), Images(data_format)
-        declared.check("x", tf.TensorShape(shape))
+        declared.check("x", tf.TensorShape(shape), len(shape))
         if other:
             with pytest.raises(ValueError, match=r"look like data_format=.*Received: input='x'"):
-                undeclared.check("x", tf.TensorShape(shape))
+                undeclared.check("x", tf.TensorShape(shape), len(shape))
         else:
-            undeclared.check("x", tf.TensorShape(shape))
+            undeclared.check("x", tf.TensorShape(shape), len(shape))
 
 
 @EVERY_USE
@@ -230,7 +230,7 @@ def test_labels_and_weights_of_steps_are_cut_with_the_sequence(make, x_shape, kn
 
 @pytest.mark.parametrize(
     ("make", "sizes"),
-    [(cutmix, [(6, 5, 3), (6, 5, 1), (2, 6, 5, 3)]), (cutmix_1d, [(7,), (7, 3)])],
+    [(cutmix, [(6, 5, 3), (6, 5, 1), (2, 6, 5, 3)]), (cutmix_1d, [(7, 1), (7, 3)])],
 )
 def test_several_inputs_have_one_size(make, sizes):
     x = {str(k): floats(4, *size) for k, size in enumerate(sizes)}
@@ -294,3 +294,14 @@ def test_a_blend_with_a_grid_of_its_own_needs_no_change_of_the_engine():
 
 def test_the_form_of_a_label_is_public():
     assert LAST.label("y", tf.TensorShape([4, 6, 5]), 4, ids=True) == Form(slice(-2, None), False)
+
+
+def test_vectors_beside_sequences_with_features_are_refused():
+    x = {"signal": zeros(2, 7, 4), "speaker": zeros(2, 7)}
+    for mix in (cutmix_1d(), choose(cutmix_1d(), mixup())):
+        with pytest.raises(ValueError, match=r"vector of the example.*input='x/speaker'"):
+            mix(x, zeros(2))
+    cutmix_1d(keep=("speaker",))(x, zeros(2))
+    cutmix_1d()({**x, "speaker": zeros(2, 7, 1)}, zeros(2))
+    cutmix_1d()({"left": zeros(2, 7), "right": zeros(2, 7)}, zeros(2))
+    mixup()(x, zeros(2))

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
+INTEGERS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
+NUMBERS = (*FLOATS, *INTEGERS, tf.bool)
+
 
 def as_floats(leaf: tf.Tensor) -> tf.Tensor:
     """Numbers, whose mixture is not an integer, as floats; floats keep their dtype."""

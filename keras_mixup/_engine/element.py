@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._nest import is_boxes, is_none, walk
+from keras_mixup._nest import is_boxes, is_dense, is_none, walk
 from keras_mixup._types import Element
 from keras_mixup.pairing import Pairing
 
@@ -122,7 +122,7 @@ def _has_halves(element: Element) -> bool:
 def _alike(a: Any, b: Any) -> bool:
     if is_boxes(a) and is_boxes(b):
         return set(a) == set(b) and all(_alike(a[key], b[key]) for key in a)
-    if not (_is_dense(a) and _is_dense(b)):
+    if not (is_dense(a) and is_dense(b)):
         return type(a) is type(b)
     return a.dtype == b.dtype and a.shape[1:].is_compatible_with(b.shape[1:])
 
@@ -131,15 +131,11 @@ def _similar(a: Any, b: Any) -> bool:
     """Whether leaves are alike but for the dtype of floats, and the sizes of images and boxes."""
     if _alike(a, b) or (is_boxes(a) and is_boxes(b)):
         return True
-    if not (_is_dense(a) and _is_dense(b)) or a.shape.rank != b.shape.rank:
+    if not (is_dense(a) and is_dense(b)) or a.shape.rank != b.shape.rank:
         return False
     compared = [slice(1, None)] if a.shape.rank < 3 else [slice(1, 2), slice(-1, None)]
     same = any(a.shape[axes].is_compatible_with(b.shape[axes]) for axes in compared)
     return same and (a.shape.rank > 2 or (a.dtype.is_floating and b.dtype.is_floating))
-
-
-def _is_dense(value: Any) -> bool:
-    return isinstance(value, (tf.Tensor, tf.TensorSpec))
 
 
 def _single(single: Any) -> list[Leaf]:
@@ -171,7 +167,7 @@ def _check_dense(leaf: Leaf) -> None:
                 "Remove the entry, or replace it by numbers.",
             )
         return
-    if not _is_dense(leaf.spec):
+    if not is_dense(leaf.spec):
         _arguments.fail(
             TypeError,
             "Only dense tensors can be mixed.",

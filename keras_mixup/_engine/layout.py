@@ -157,6 +157,11 @@ def _context(leaves: Sequence[Leaf], method: Method, data: Data) -> Context:
             for leaf in leaves
             if leaf.part == "x" and not leaf.kept and not is_boxes(leaf.spec)
         ),
+        boxes=tuple(
+            leaf.spec["boxes"].shape[1]
+            for leaf in leaves
+            if leaf.part == "y" and not leaf.kept and is_boxes(leaf.spec)
+        ),
     )
 
 

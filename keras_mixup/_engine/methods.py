@@ -152,7 +152,6 @@ class Parts(FourParts, Method):
         return Parts(blend=self.blend, label=self.label)
 
 
-DEFAULT = Parts()
 # Leaves every example unmixed.
 UNMIXED = Parts(coefficient=Constant(1.0))
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_mixup._config import OfFunction
-from keras_mixup._engine.convert import OneHot, one_hot
+from keras_mixup._engine.convert import FLOATS, INTEGERS, NUMBERS, OneHot, one_hot
 from keras_mixup._engine.data import Data
 from keras_mixup._engine.element import Leaf
 from keras_mixup._engine.fields import (
@@ -23,14 +23,10 @@ from keras_mixup._engine.fields import (
     Weights,
     boxes_labels,
 )
-from keras_mixup._engine.weights import WEIGHTS_RULE, WEIGHTS_TODO, aligned_shape
+from keras_mixup._engine.weights import weight_of
 from keras_mixup._nest import is_boxes
 from keras_mixup.blend import Blend, Grid
 from keras_mixup.label import Label, Linear
-
-FLOATS = (tf.bfloat16, tf.float16, tf.float32, tf.float64)
-INTEGERS = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
-NUMBERS = (*FLOATS, *INTEGERS, tf.bool)
 
 
 class Context(NamedTuple):
@@ -42,6 +38,7 @@ class Context(NamedTuple):
         grid: the grid of the inputs.
         cut: whether a blend copies places of that grid.
         inputs: the shapes of the inputs that are mixed.
+        boxes: how many boxes an example has, for each dictionary of boxes; None if unknown.
     """
 
     data: Data
@@ -50,6 +47,7 @@ class Context(NamedTuple):
     grid: Grid
     cut: bool
     inputs: tuple[tf.TensorShape, ...] = ()
+    boxes: tuple[int | None, ...] = ()
 
     @property
     def rank(self) -> int:
@@ -91,7 +89,7 @@ def input_field(leaf: Leaf, context: Context) -> Field | None:
             dtype=[getattr(blend, "dtype", None) for blend in context.blends],
         )
     if context.cut:
-        context.grid.check(leaf.name, leaf.shape)
+        context.grid.check(leaf.name, leaf.shape, context.rank)
     form = context.grid.form(leaf.shape.rank, leaf.shape.rank) if context.cut else None
     return Input(form is not None and (context.grid.channels_first or not form.has_axis))
 
@@ -134,6 +132,7 @@ def label_field(leaf: Leaf, context: Context) -> Field | None:
     if is_boxes(leaf.spec):
         return _boxes_field(leaf, context)
     _refuse_coordinates(leaf)
+    _refuse_per_box(leaf, context)
     if leaf.dtype not in (*FLOATS, *INTEGERS):
         leaf.fail(_LABELS, _LABEL_ADVICE.get(leaf.dtype, _LABEL_ADVICE[tf.complex64]))
     ids = leaf.dtype in INTEGERS and not _is_image(leaf, context)
@@ -151,12 +150,29 @@ def label_field(leaf: Leaf, context: Context) -> Field | None:
         shape, axis = convert.shape(shape), convert.axis
     has_axis = ids or form is None or form.has_axis
     axis_of_classes = axis if has_axis and shape.rank > 1 else None
-    weight = _weight_of(leaf, shape, axis_of_classes, every=form is not None, ids=ids)
+    weight = weight_of(leaf, shape, axis_of_classes, every=form is not None, ids=ids)
     if form is None:
         by_function = any(isinstance(label, OfFunction) for label in context.labels)
         return Labels(convert, axis, weight, by_function and (ids or leaf.declared))
     _check_label_parts(leaf, context)
     return Places(convert, axis, first or not has_axis, weight)
+
+
+def _refuse_per_box(leaf: Leaf, context: Context) -> None:
+    """Raise an error if a label beside boxes, with no declared classes, may have a row per box.
+
+    Masks of unknown size, `[B, None, None, ...]`, are not taken for one.
+    """
+    shape, counts = leaf.shape, set(context.boxes) - {None}
+    counts |= {None} if shape[2:3] != [None] else set()
+    if context.boxes and shape.rank > 1 and shape[1] in counts and not leaf.declared:
+        leaf.fail(
+            "Areas, key points, masks and others with one value per box cannot be mixed, because "
+            "the mixture has other boxes.",
+            f"Leave them out, or compute them after the mix; keep={(leaf.path,)} returns those of "
+            "the original. If axis 1 is K classes, pass num_classes, as a dictionary.",
+            boxes=context.boxes,
+        )
 
 
 def _is_image(leaf: Leaf, context: Context) -> bool:
@@ -171,12 +187,10 @@ def _number_of(leaf: Leaf, context: Context) -> int:
     """The number of classes of integers; an error if they have none, or may be one-hot labels."""
     shape, number = leaf.shape, leaf.num_classes
     if number is None:
-        numbers = "0/1 targets of a sigmoid, counts and other numbers"
-        if shape.rank > 1 and shape[1:].num_elements() != 1:
-            numbers = "one-hot, multi-hot and count targets"
         leaf.fail(
             "Integers need `num_classes` to become soft labels, or a cast to be mixed as numbers.",
-            f"Pass num_classes=... for class ids. Cast {numbers}: tf.cast(y, tf.float32).",
+            "Pass num_classes=... for class ids. Cast one-hot, multi-hot and 0/1 targets, counts "
+            "and other numbers: tf.cast(y, tf.float32).",
             num_classes=None,
         )
     wide = shape.rank == 2 or shape.rank >= max(3, context.rank)
@@ -188,43 +202,6 @@ def _number_of(leaf: Leaf, context: Context) -> int:
             num_classes=number,
         )
     return number
-
-
-def _weight_of(
-    leaf: Leaf, shape: tf.TensorShape, axis: int | None, *, every: bool, ids: bool
-) -> str | None:
-    """The path of the sample weights of a label of this shape; an error if they do not fit.
-
-    Args:
-        leaf: the label.
-        shape: its shape as floats.
-        axis: the axis of its classes, or None.
-        every: whether it needs a weight for each of its places.
-        ids: whether it was class ids. These, and declared classes, have no weights of their own.
-    """
-    if leaf.weight is None:
-        return None
-    if leaf.weight.dtype not in NUMBERS:
-        leaf.weight.fail("Sample weights must be numbers.", "Pass real numbers.")
-    sizes = aligned_shape(leaf.weight.shape, shape, -1 if axis is None else axis)
-    by_class = axis is not None and sizes is not None and sizes[axis] not in ("new", 1)
-    if sizes is None or (by_class and (ids or leaf.declared)):
-        leaf.weight.fail(WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
-    places = [*sizes]
-    if axis is not None:
-        del places[axis]
-    if every and "new" in places:
-        one = "y"  # value per place
-        if axis is not None and len(places) < leaf.shape.rank:
-            one = f"y[{':, ' * (shape.rank + axis)}0]"
-        axes = ", tf.newaxis" * (len(places) - 1)
-        leaf.weight.fail(
-            "Labels that are cut with their input need one weight per place, because different "
-            "places are from different examples.",
-            f"Repeat them: tf.ones_like({one}, tf.float32) * w[:{axes}].",
-            **{leaf.name: leaf.spec},
-        )
-    return leaf.weight.path
 
 
 def _check_label_parts(leaf: Leaf, context: Context) -> None:
@@ -266,7 +243,7 @@ def _boxes_field(leaf: Leaf, context: Context) -> Field:
             "Pad them to the same number.",
         )
     _check_label_parts(leaf, context)
-    weight = _weight_of(leaf, boxes.shape[:2], None, every=False, ids=False)
+    weight = weight_of(leaf, boxes.shape[:2], None, every=False, ids=False)
     cut = any(blend.boxes == "cut" for blend in context.blends)
     if cut and context.data.bounding_box_format is None:
         leaf.fail(

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup._engine.convert import FLOATS
 from keras_mixup._engine.element import Leaf
 from keras_mixup._engine.fields import Field, Input, Labels, Places
-from keras_mixup._engine.rules import FLOATS, Context
+from keras_mixup._engine.rules import Context
 from keras_mixup.blend import Grid
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mixup import _arguments
-from keras_mixup._engine.convert import as_floats
+from keras_mixup._engine.convert import NUMBERS, as_floats
+from keras_mixup._engine.element import Leaf
 
 WEIGHTS_RULE = (
     "Sample weights must have the first axes of their label: [B] or [B, 1] for one weight per "
@@ -59,3 +60,40 @@ def aligned_shape(weight: tf.TensorShape, value: tf.TensorShape, axis: int) -> l
         if fits and missing >= 0:
             return candidate
     return None
+
+
+def weight_of(
+    leaf: Leaf, shape: tf.TensorShape, axis: int | None, *, every: bool, ids: bool
+) -> str | None:
+    """The path of the sample weights of a label of this shape; an error if they do not fit.
+
+    Args:
+        leaf: the label.
+        shape: its shape as floats.
+        axis: the axis of its classes, or None.
+        every: whether it needs a weight for each of its places.
+        ids: whether it was class ids. These, and declared classes, have no weights of their own.
+    """
+    if leaf.weight is None:
+        return None
+    if leaf.weight.dtype not in NUMBERS:
+        leaf.weight.fail("Sample weights must be numbers.", "Pass real numbers.")
+    sizes = aligned_shape(leaf.weight.shape, shape, -1 if axis is None else axis)
+    by_class = axis is not None and sizes is not None and sizes[axis] not in ("new", 1)
+    if sizes is None or (by_class and (ids or leaf.declared)):
+        leaf.weight.fail(WEIGHTS_RULE, WEIGHTS_TODO, **{leaf.name: leaf.spec})
+    places = [*sizes]
+    if axis is not None:
+        del places[axis]
+    if every and "new" in places:
+        one = "y"  # value per place
+        if axis is not None and len(places) < leaf.shape.rank:
+            one = f"y[{':, ' * (shape.rank + axis)}0]"
+        axes = ", tf.newaxis" * (len(places) - 1)
+        leaf.weight.fail(
+            "Labels that are cut with their input need one weight per place, because different "
+            "places are from different examples.",
+            f"Repeat them: tf.ones_like({one}, tf.float32) * w[:{axes}].",
+            **{leaf.name: leaf.spec},
+        )
+    return leaf.weight.path

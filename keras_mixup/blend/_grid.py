@@ -104,8 +104,14 @@ class Grid(abc.ABC):
             **{name: shape},
         )
 
-    def check(self, path: str, shape: tf.TensorShape) -> None:
-        """Raise an error unless an input of this shape has this grid, and places."""
+    def check(self, path: str, shape: tf.TensorShape, inputs: int) -> None:
+        """Raise an error unless an input of this shape, beside others, has this grid, and places.
+
+        Args:
+            path: the name of the input.
+            shape: its shape.
+            inputs: the largest rank of the inputs.
+        """
         if not self.takes(shape.rank) or 0 in tuple(shape[1:]):
             _arguments.fail(
                 ValueError,

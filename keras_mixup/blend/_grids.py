@@ -70,8 +70,8 @@ class Images(Grid):
             self.refuse_label(name, shape)
         return form
 
-    def check(self, path: str, shape: tf.TensorShape) -> None:
-        super().check(path, shape)
+    def check(self, path: str, shape: tf.TensorShape, inputs: int) -> None:
+        super().check(path, shape, inputs)
         if not self.declared and _looks_like(not self.channels_first, shape):
             other = "channels_last" if self.channels_first else "channels_first"
             _arguments.fail(
@@ -129,3 +129,15 @@ class Sequences(Grid):
 
     def takes(self, rank: int) -> bool:
         return rank in (2, 3, 4)
+
+    def check(self, path: str, shape: tf.TensorShape, inputs: int) -> None:
+        super().check(path, shape, inputs)
+        if shape.rank == 2 < inputs:
+            _arguments.fail(
+                ValueError,
+                "Beside sequences [B, T, F], an input [B, N] could be a vector of the example.",
+                "Reshape a sequence to [B, T, 1], and use mixup for vectors. "
+                f"{_arguments.WHEN_TO_KEEP}",
+                input=path,
+                shape=shape,
+            )
