@@ -21,12 +21,12 @@ def argument(check: Callable[[str, Any], Any], default: Any = dataclasses.MISSIN
 
 
 def public_home(cls: type) -> str:
-    """The public module that exports a class: configs name it, so that private files can move."""
-    names = cls.__module__.split(".")
-    private = (index for index, name in enumerate(names) if name.startswith("_"))
-    return ".".join(names[: next(private, len(names))])
+    """The module that exports a class: configs name it, so that our private files can move."""
+    home, *_ = cls.__module__.split("._")
+    return home if home.split(".")[0] == "keras_mixup" else cls.__module__
 
 
+@dataclass(frozen=True)
 class Configurable:
     """A frozen dataclass with checked fields, which `keras.saving` can serialize to JSON.
 
@@ -41,7 +41,7 @@ class Configurable:
         cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
-        for field in _fields(self):
+        for field in dataclasses.fields(self):
             check = field.metadata.get("check")
             if check is not None:
                 # The usual assignment would fail, because the dataclass is frozen.
@@ -53,16 +53,17 @@ class Configurable:
         name = type(self).__qualname__
         given = (
             f"{field.name}={getattr(self, field.name)!r}"
-            for field in _fields(self)
+            for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         )
-        return f"{name if home == 'keras_mixup' else f'{home}.{name}'}({', '.join(given)})"
+        known = home in ("keras_mixup", "__main__")
+        return f"{name if known else f'{home}.{name}'}({', '.join(given)})"
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments, with nested parts serialized by Keras."""
         return {
             field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
-            for field in _fields(self)
+            for field in dataclasses.fields(self)
         }
 
     @classmethod
@@ -105,7 +106,3 @@ def as_part(name: str, value: Any, kind: type[Part], wrap: Callable[[Any], Part]
             **{name: value},
         )
     return wrap(value)
-
-
-def _fields(instance: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(instance)

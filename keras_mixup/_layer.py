@@ -75,9 +75,6 @@ class MixLayer(keras.layers.Layer):
 
     def __init__(self, mix: Mix, name: str | None = None) -> None:
         super().__init__(name=name)
-        if not isinstance(mix, Mix):
-            todo = "Pass what mixup(...), cutmix(...) or choose(...) returns."
-            _arguments.fail(TypeError, "A `MixLayer` must be given a mix.", todo, mix=mix)
         self.mix = as_mix(mix)
         self._clean = mix_of(_unmixed(mix.method), mix, seed=0)
         self.built = True

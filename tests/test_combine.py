@@ -37,7 +37,7 @@ def test_a_twin_cannot_be_chosen_or_doubled():
         choose(regmixup(num_classes=3), None)
     with pytest.raises(TypeError, match=r"keeps the size.*Received: "):
         WithClean(regmixup(num_classes=3))
-    with pytest.raises(TypeError, match=r"made of other mixes.*Received: "):
+    with pytest.raises(TypeError, match=r"A mix was expected.*Received: "):
         WithClean("mixup")
 
 

@@ -4,6 +4,7 @@ import json
 
 import keras
 import pytest
+import tensorflow as tf
 from helpers import RECIPES
 
 import keras_mixup
@@ -70,3 +71,31 @@ def test_configs_name_the_public_homes(name):
     assert "keras_mixup>Mix" in names
     assert not any("._" in name for name in names)
     assert keras.saving.deserialize_keras_object(config) == MIXES[name]
+
+
+class Halves(coefficient.Coefficient):
+    """A part that its user made, here."""
+
+    def __call__(self, shape, seed, step=None):
+        return tf.fill(shape, 0.5)
+
+
+def test_a_part_of_a_user_is_named_after_its_module():
+    mix = keras_mixup.Mix(coefficient=Halves())
+    assert repr(Halves()) == f"{__name__}.Halves()"
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(mix)))
+    assert keras.saving.deserialize_keras_object(config) == mix
+
+
+def test_parts_of_a_notebook_and_of_private_modules_keep_their_names():
+    def defined_in(module):
+        return type("Halves", (Halves,), {"__module__": module})
+
+    notebook = defined_in("__main__")
+    assert repr(notebook()) == "Halves()"
+    assert keras.saving.get_registered_name(notebook) == "__main__>Halves"
+    one, other = defined_in("package._one"), defined_in("package._other")
+    assert repr(one()) == "_one.Halves()"
+    names = [keras.saving.get_registered_name(cls) for cls in (one, other)]
+    assert names == ["package._one>Halves", "package._other>Halves"]
+    assert [keras.saving.get_registered_object(name) for name in names] == [one, other]

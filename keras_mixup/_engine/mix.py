@@ -273,7 +273,7 @@ def as_mix(value: Any) -> Mix:
     if not isinstance(value, Mix):
         _arguments.fail(
             TypeError,
-            "A mix can only be made of other mixes.",
+            "A mix was expected.",
             "Pass what mixup(...), cutmix(...) or choose(...) returns.",
             mix=value,
         )
