@@ -28,7 +28,7 @@ def interpolate(x: tf.Tensor, x_partner: tf.Tensor, lam: tf.Tensor) -> tf.Tensor
     dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
     a, b = tf.cast(x, dtype), tf.cast(x_partner, dtype)
     lam = like_rows(tf.cast(lam, dtype), x)
-    original = (lam == 1) | (a == b)
+    original = (lam == 1) | ((a == b) & (lam >= 0))  # NaN, an error in compiled code, remains
     mixed = tf.where(original, a, tf.where(lam == 0, b, lam * a + (1 - lam) * b))
     mixed = tf.reshape(mixed, [-1, *shape[1:]]) if flat else mixed
     return tf.cast(mixed, x.dtype) if x.dtype.is_floating else mixed
