@@ -126,7 +126,6 @@ def print_service(args):
 
 def from_a_stream(data, mix):
     """The mixed dataset, with the seed of each batch taken directly from a random stream."""
-    engine = sys.modules[type(mix).__module__]
     zeros = tf.data.Dataset.from_tensors(tf.zeros([], tf.int64)).repeat()
 
     def uncounted(stream):
@@ -135,7 +134,9 @@ def from_a_stream(data, mix):
     def seed(key, index):
         return tf.bitcast(key, tf.int32)[0]
 
-    with mock.patch.multiple(engine, counted=uncounted, batch_seed=seed):
+    engine = "keras_mixup._engine"
+    count = mock.patch(f"{engine}.dataset.counted", uncounted)
+    with count, mock.patch(f"{engine}.run.batch_seed", seed):
         return data.apply(mix)
 
 

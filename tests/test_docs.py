@@ -108,13 +108,17 @@ def run(page, names, packages):
 
     What a block prints stands in its comments, on as many lines as it takes.
     """
-    blocks = BLOCK.findall((ROOT / page).read_text())
+    text = (ROOT / page).read_text()
+    blocks = [*BLOCK.finditer(text)]
     assert blocks
-    for package, block in blocks:
+    for match in blocks:
+        package, block = match.groups()
         if package and package not in packages:
             continue
+        # On its own lines of the page, where libraries look for the source of a function.
+        lines = "\n" * text.count("\n", 0, match.start(2))
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(compile(block, page, "exec"), names)
+            exec(compile(lines + block, page, "exec"), names)
         if "print(" in block:
             comments = " ".join(re.findall(r"^ *#(.*)$", block, re.MULTILINE))
             assert " ".join(printed.getvalue().split()) in " ".join(comments.split())
