@@ -29,22 +29,9 @@ from keras_mixup import _arguments, _beta
 from keras_mixup._config import OfFunction, Part, argument, as_part
 from keras_mixup._random import fraction, random_bits, split
 from keras_mixup._types import Seed, Size
-from keras_mixup.schedule import (
-    Schedule,
-    number_or_schedule,
-    probability_or_schedule,
-    value_at,
-)
+from keras_mixup.schedule import Schedule, number_or_schedule, probability_or_schedule, value_at
 
-__all__ = [
-    "Beta",
-    "Coefficient",
-    "Constant",
-    "Majority",
-    "PerBatch",
-    "Scale",
-    "Sometimes",
-]
+__all__ = ["Beta", "Coefficient", "Constant", "Majority", "PerBatch", "Scale", "Sometimes"]
 
 
 class Coefficient(Part, abc.ABC):

@@ -5,16 +5,7 @@ import pytest
 import tensorflow as tf
 from helpers import bits, images, lams, run
 
-from keras_mixup import (
-    Mix,
-    Plan,
-    blend,
-    cutmix,
-    cutmix_minmax,
-    fmix,
-    pairing,
-    resizemix,
-)
+from keras_mixup import Mix, Plan, blend, cutmix, cutmix_minmax, fmix, pairing, resizemix
 
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 LAYOUTS = {

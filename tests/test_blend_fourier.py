@@ -6,24 +6,12 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    DRAWS,
-    EPSILON,
-    bits,
-    differ,
-    images,
-    lams,
-)
+from helpers import DRAWS, EPSILON, bits, differ, images, lams
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_mixup import blend, fmix
-from keras_mixup.blend._fourier import (
-    _highest_frequency,
-    draw_landscape,
-    highest,
-    normal_numbers,
-)
+from keras_mixup.blend._fourier import _highest_frequency, draw_landscape, highest, normal_numbers
 
 
 @given(

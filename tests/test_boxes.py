@@ -4,22 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    INVALID,
-    SLICES,
-    head,
-    spec,
-    unknown,
-)
+from helpers import INVALID, SLICES, head, spec, unknown
 
-from keras_mixup import (
-    Plan,
-    WithClean,
-    cutmix,
-    cutmix_minmax,
-    fmix,
-    mixup,
-)
+from keras_mixup import Plan, WithClean, cutmix, cutmix_minmax, fmix, mixup
 from keras_mixup._boxes import FORMATS, Boxes, Rectangle, cut, from_corners, to_corners
 
 
@@ -191,10 +178,7 @@ def test_formats_are_those_of_keras(box_format, known):
     # At most four roundings of numbers below 64, by half a unit in the last place each: Keras adds
     # the terms in another order.
     pixel = {"rtol": 0, "atol": 4 * 2.0**-19}
-    for function, given, expected in (
-        (to_corners, boxes, corners),
-        (from_corners, corners, boxes),
-    ):
+    for function, given, expected in ((to_corners, boxes, corners), (from_corners, corners, boxes)):
         np.testing.assert_allclose(function(given, box_format, *size), expected, **pixel)
         compiled = tf.function(function, jit_compile=True)
         np.testing.assert_allclose(compiled(given, box_format, *size), expected, **pixel)

@@ -4,15 +4,7 @@ import numpy as np
 import tensorflow as tf
 from helpers import SLICES, arrays, assert_equal, head, provenance
 
-from keras_mixup import (
-    Mix,
-    WithClean,
-    choose,
-    coefficient,
-    cutmix,
-    mixup,
-    regmixup,
-)
+from keras_mixup import Mix, WithClean, choose, coefficient, cutmix, mixup, regmixup
 
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)
 IDS = np.array([0, 1, 2, 0, 1, 2, 1])

@@ -5,17 +5,9 @@ import pytest
 import tensorflow as tf
 from helpers import INVALID, SLICES, USES, arrays, assert_equal, floats, head, spec, zeros
 
-from keras_mixup import (
-    cutmix,
-    mixup,
-)
+from keras_mixup import cutmix, mixup
 from keras_mixup._engine.convert import OneHot
-from keras_mixup._engine.fields import (
-    Input,
-    Labels,
-    Places,
-    Weights,
-)
+from keras_mixup._engine.fields import Input, Labels, Places, Weights
 from keras_mixup._engine.ids import assert_allowed, id_ranges
 from keras_mixup._engine.weights import aligned, aligned_shape
 

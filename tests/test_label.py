@@ -3,22 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    SLICES,
-    dataset_of,
-    floats,
-    provenance,
-    spec,
-)
+from helpers import SLICES, dataset_of, floats, provenance, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_mixup import (
-    Plan,
-    label,
-    mixup,
-    remix,
-)
+from keras_mixup import Plan, label, mixup, remix
 
 
 def remix_by_hand(lam, n_i, n_j, kappa, tau):
@@ -108,8 +97,7 @@ def test_remix_refuses_what_it_cannot_weigh(make, y):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [([1, 0], 3, 0.5), ([1, -2], 3, 0.5), ([1, 2], 0.5, 0.5), ([1, 2], 3, 1.5)],
+    "arguments", [([1, 0], 3, 0.5), ([1, -2], 3, 0.5), ([1, 2], 0.5, 0.5), ([1, 2], 3, 1.5)]
 )
 def test_bad_remix_arguments(arguments):
     with pytest.raises(ValueError, match="Received: "):

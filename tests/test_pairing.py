@@ -4,21 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
-from helpers import (
-    FALSE_ALARM,
-    SLICES,
-    arrays,
-    assert_equal,
-    head,
-)
+from helpers import FALSE_ALARM, SLICES, arrays, assert_equal, head
 
-from keras_mixup import (
-    Mix,
-    cmixup,
-    coefficient,
-    mixup,
-    pairing,
-)
+from keras_mixup import Mix, cmixup, coefficient, mixup, pairing
 from keras_mixup.pairing import Cyclic, Rotation
 
 X = np.arange(7 * 4 * 5 * 3, dtype="float32").reshape(7, 4, 5, 3)

@@ -115,10 +115,7 @@ class Choice(Method):
         super().__post_init__()
         if len(self.weights) != len(self.methods):
             _arguments.fail(
-                ValueError,
-                _WEIGHTS,
-                f"Pass {len(self.methods)} numbers.",
-                weights=self.weights,
+                ValueError, _WEIGHTS, f"Pass {len(self.methods)} numbers.", weights=self.weights
             )
         if len({method.rows for method in self.methods}) > 1:
             _arguments.fail(

@@ -29,12 +29,7 @@ class Drawing(NamedTuple):
 
 
 def checked(
-    plan: Any,
-    kind: type[Any],
-    size: Size,
-    *,
-    optional: Sequence[str] = (),
-    count: int = 0,
+    plan: Any, kind: type[Any], size: Size, *, optional: Sequence[str] = (), count: int = 0
 ) -> Any:
     """Convert `plan` to tensors; a plan made by hand may contain lists and arrays.
 

@@ -17,12 +17,7 @@ from keras_mixup._in_model.draw import Draw, draw, replica
 from keras_mixup._in_model.graph import is_graph
 from keras_mixup._in_model.insert import with_points
 from keras_mixup._in_model.masks import check_masks, of_input
-from keras_mixup._in_model.points import (
-    INPUT,
-    Mixing,
-    current,
-    mixing_by,
-)
+from keras_mixup._in_model.points import INPUT, Mixing, current, mixing_by
 from keras_mixup._in_model.tensors import dtype_of, is_float
 from keras_mixup._nest import fill, named, walk
 from keras_mixup._plan import Plan
