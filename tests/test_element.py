@@ -200,6 +200,22 @@ def test_zipped_is_always_a_pair():
         choose(mix, mixup(num_classes=3, pairing=pairing.Cyclic()))((X, ids), (X, ids))
 
 
+@USES
+@pytest.mark.parametrize(
+    "streams", [(2, 3), (3, 2), (2, 2, 2), (3, 3, 3)], ids=["weights", "no weights", "3", "3 of 3"]
+)
+def test_streams_that_are_not_a_pair(use, streams):
+    """Read as one element, their floats would be mixed: inputs x, y, w and outputs x, y."""
+    parts = X, X[:, 0], np.ones(6, "float32")
+    dataset = tf.data.Dataset.zip(tuple(SLICES(parts[:count]) for count in streams)).batch(3)
+    with pytest.raises(ValueError, match=r"two streams with the same parts.*Received: element="):
+        getattr(dataset, use)(mixup())
+    whole = getattr(dataset, use)(mixup(pairing=pairing.Rotation()))
+    assert tf.nest.map_structure(np.shape, head(whole)) == tf.nest.map_structure(
+        np.shape, head(dataset)
+    )
+
+
 def test_pairs_that_no_other_reading_fits_need_no_pairing():
     ids = np.array([0, 1, 2, 0, 1, 2])
     mixed = mixup(1.0, num_classes=3)((X, ids), (X[::-1], ids[::-1]))

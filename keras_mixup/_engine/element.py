@@ -78,10 +78,9 @@ def halves_of(element: Element, pairings: Sequence[Pairing]) -> list[list[Leaf]]
     Raises:
         ValueError, TypeError: if it is neither, or could be either.
     """
-    halves = [flatten(half) for half in element] if _has_halves(element) else []
-    if halves and [leaf.name for leaf in halves[0]] != [leaf.name for leaf in halves[1]]:
-        halves = []
-    alike = bool(halves) and all(_alike(one.spec, other.spec) for one, other in zip(*halves))
+    streams = _streams(element)
+    halves = streams if len(streams) == 2 and _names(streams[0]) == _names(streams[1]) else []
+    alike = bool(halves) and _all_alike(*halves)
     if any(pairing.zipped for pairing in pairings):
         if not all(pairing.zipped for pairing in pairings) or not alike:
             _arguments.fail(
@@ -106,6 +105,14 @@ def halves_of(element: Element, pairings: Sequence[Pairing]) -> list[list[Leaf]]
             )
     else:
         halves = []
+    examples = [[leaf for leaf in stream if leaf.part != "sample_weight"] for stream in streams]
+    if examples and not (halves or pairings) and all(_all_alike(examples[0], e) for e in examples):
+        _arguments.fail(
+            ValueError,
+            "A pair consists of two streams with the same parts, (x, y) or (x, y, sample_weight).",
+            "Zip two such streams; for a single element, pass pairing=pairing.Rotation().",
+            element=element,
+        )
     halves = halves or [_single(element)]
     for half in halves:
         for leaf in half:
@@ -113,10 +120,19 @@ def halves_of(element: Element, pairings: Sequence[Pairing]) -> list[list[Leaf]]
     return halves
 
 
-def _has_halves(element: Element) -> bool:
-    """Whether an element consists of two tuples `(x, y)`, or of two tuples `(x, y, w)`."""
-    sizes = [len(half) for half in element if isinstance(half, tuple)]
-    return len(element) == 2 and sizes in ([2, 2], [3, 3])
+def _streams(element: Element) -> list[list[Leaf]]:
+    """The leaves of each part, if all look like elements `(x, y)` or `(x, y, w)` of a stream."""
+    parts = [part for part in element if isinstance(part, tuple) and len(part) in (2, 3)]
+    return [flatten(part) for part in parts] if len(parts) == len(element) > 1 else []
+
+
+def _names(leaves: Sequence[Leaf]) -> list[str]:
+    return [leaf.name for leaf in leaves]
+
+
+def _all_alike(half: Sequence[Leaf], other: Sequence[Leaf]) -> bool:
+    pairs = zip(half, other)
+    return _names(half) == _names(other) and all(_alike(a.spec, b.spec) for a, b in pairs)
 
 
 def _alike(a: Any, b: Any) -> bool:
