@@ -29,6 +29,8 @@ from keras_mixup._plan import ChoicePlan, Plan
 from keras_mixup.pairs import shuffled_pairs
 from keras_mixup.recipes import *  # noqa: F403
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ChoicePlan",
     "Mix",
