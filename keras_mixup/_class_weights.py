@@ -13,7 +13,7 @@ from keras_mixup import _arguments
 from keras_mixup._engine.weights import WEIGHTS_RULE, WEIGHTS_TODO, aligned, aligned_shape
 
 
-def class_weights(weights: Any) -> Callable[..., tuple[Any, Any, tf.Tensor]]:
+def class_weights(weights: Any) -> Callable[..., Any]:
     """Weight the classes of ids or soft labels, so that `fit` minimizes the class-weighted loss.
 
         ids:          w~ = w c[y]
@@ -32,8 +32,8 @@ def class_weights(weights: Any) -> Callable[..., tuple[Any, Any, tf.Tensor]]:
             `{class: weight}` of all classes, as in Keras. The weights must not all be zero.
 
     Returns:
-        A function for `ds.map`, before or after the mix, which maps batches `(x, y[, w])` with a
-        single output y to `(x, y~, w~)`:
+        A function for `ds.map` or `ds.apply`, before or after the mix, which maps batches
+        `(x, y[, w])` with a single output y to `(x, y~, w~)`:
 
         - Integer ids `[B]`, `[B, 1]`, `[B, T]`, `[B, H, W]` or `[B, H, W, 1]` stay as they are.
         - Soft or one-hot labels, float `[B, K]`, `[B, T, K]` or `[B, H, W, K]`, keep their dtype.
@@ -59,7 +59,10 @@ def class_weights(weights: Any) -> Callable[..., tuple[Any, Any, tf.Tensor]]:
     """
     c = _read(weights)
 
-    def weigh(x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any, tf.Tensor]:
+    @_arguments.entry
+    def weigh(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        if isinstance(x, tf.data.Dataset):
+            return x.map(weigh)
         labels = tf.convert_to_tensor(y) if isinstance(y, np.ndarray) else y
         places = _places(labels, len(c))
         weight = _per_place(sample_weight, places)
@@ -108,15 +111,16 @@ def _places(y: Any, count: int) -> tf.Tensor:
     is_ids = rank > 0 and y.dtype.is_integer and width not in (None, count)
     is_soft = rank > 1 and y.dtype.is_floating and width == count
     if not (is_ids or is_soft or (rank > 0 and _is_sigmoid(y, count))):
+        rule = f"With {count} class weights, y must be class ids or float labels [..., {count}]."
+        if rank > 1 and y.dtype.is_floating and width is not None:
+            rule = f"{count} class weights were passed, but y has {width} classes."
         _arguments.fail(
             ValueError,
-            f"With {count} class weights, y must be integer ids [B], [B, T] or [B, H, W], or float "
-            f"labels [B, {count}], [B, T, {count}] or [B, H, W, {count}]; with two, also float "
-            "labels [B] or [..., 1] of a sigmoid.",
-            "Batch the dataset first, pass one weight per class, and map each of several outputs "
-            f"on its own. Integers with a last axis of {count}, or of an unknown size, could be "
-            "one-hot labels or ids: cast one-hot labels to float32, and convert ids with "
-            f"tf.one_hot(y, {count}). Cast bools to int32.",
+            rule,
+            "Batch the dataset first, and pass one weight per class; for a sigmoid, two. Map each "
+            f"of several outputs on its own. Integers with a last axis of {count}, or of unknown "
+            "size, could be one-hot labels or ids: cast one-hot labels to float32, and convert ids "
+            f"with tf.one_hot(y, {count}).",
             y=y,
         )
     return y[..., 0] if is_soft or (rank > 1 and width == 1) else y

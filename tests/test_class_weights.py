@@ -237,8 +237,19 @@ def test_labels_that_are_none_are_refused(kind):
     ],
 )
 def test_other_labels_are_refused(y):
-    with pytest.raises(ValueError, match=r"\[B, 4\].*several outputs.*Received: y="):
+    with pytest.raises(ValueError, match=r"4 class weights.*several outputs.*Received: y="):
         weigh(C, y)
+
+
+def test_another_number_of_classes_is_named():
+    with pytest.raises(ValueError, match=r"^2 class weights were passed, but y has 10 classes\."):
+        weigh({0: 1, 1: 5}, np.zeros((B, 10), "float32"))
+
+
+def test_apply_maps():
+    dataset = SLICES((np.zeros(B), np.arange(B) % K)).batch(B)
+    applied, mapped = (next(iter(f(class_weights(C)))) for f in (dataset.apply, dataset.map))
+    np.testing.assert_array_equal(applied[2], mapped[2])
 
 
 def test_ids_of_an_unknown_number_of_steps_are_refused():
@@ -247,7 +258,7 @@ def test_ids_of_an_unknown_number_of_steps_are_refused():
     dataset = tf.data.Dataset.from_generator(
         lambda: iter([(0.0, [[1, 0]])]), output_signature=(tf.TensorSpec([]), spec)
     )
-    with pytest.raises(ValueError, match="unknown size"):
+    with pytest.raises(ValueError, match="of unknown size"):
         dataset.map(class_weights([1, 5]))
     stated = dataset.map(lambda x, y: (x, tf.one_hot(y, 2))).map(class_weights([1, 5]))
     np.testing.assert_array_equal(next(iter(stated))[2], [[5, 1]])
