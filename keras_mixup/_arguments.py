@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
+import keras
 import numpy as np
 import tensorflow as tf
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # An error that mentions `keep` says when it is right: the entry remains that of the original, and
 # its label is mixed all the same.
@@ -26,6 +31,26 @@ def fail(error: type[Exception], rule: str, todo: str, **received: Any) -> NoRet
     """Raise `error` with a message of the form used everywhere: rule, what to do, `Received:`."""
     values = ", ".join(f"{name}={_shown(value)!r}" for name, value in received.items())
     raise error(f"{rule} {todo} Received: {values}")
+
+
+def entry(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, as a user calls it: without AutoGraph, and with errors of `fail` in one frame.
+
+    As in Keras, `keras.config.disable_traceback_filtering()` shows the frames in between.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            refused = inspect.trace()[-1].frame.f_code is fail.__code__
+            if not refused or not keras.config.is_traceback_filtering_enabled():
+                raise
+            raise error.with_traceback(None) from error.__cause__
+
+    return call
 
 
 def require(condition: tf.Tensor, *message: Any, value: Any = ()) -> Any:
@@ -73,12 +98,8 @@ def numbers(name: str, value: Any) -> tuple[float, ...]:
     """A non-empty sequence of finite numbers >= 0."""
     sequence = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
     if not sequence or np.ndim(value) == 0 or len(value) == 0:
-        fail(
-            TypeError,
-            f"`{name}` must be a non-empty sequence of numbers.",
-            "Pass a list.",
-            **{name: value},
-        )
+        rule = f"`{name}` must be a non-empty sequence of numbers."
+        fail(TypeError, rule, "Pass a list.", **{name: value})
     return tuple(real(name, number) for number in value)
 
 

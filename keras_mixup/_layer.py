@@ -83,7 +83,7 @@ class MixLayer(keras.layers.Layer):
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
 
-    @tf.autograph.experimental.do_not_convert
+    @_arguments.entry
     def __call__(self, *element: Any, **kwargs: Any) -> Any:
         element = as_tensors(keras.tree.map_structure(_readable, element))
         mixed = super().__call__(*element, **kwargs)

@@ -166,12 +166,9 @@ class _FromFunction(OfFunction, Pairing):
     def __call__(self, batch_size: Size, y: Nest, seed: Seed) -> tf.Tensor:
         partner = tf.convert_to_tensor(self.function(batch_size, y, seed))
         if not partner.dtype.is_integer or partner.shape.rank not in (1, None):
-            _arguments.fail(
-                ValueError,
-                "A pairing must return [B] indices into the batch.",
-                "Return integers of rank 1.",
-                partner=partner,
-            )
+            rule = "A pairing must return [B] indices into the batch."
+            todo = "Return integers of rank 1."
+            _arguments.fail(ValueError, rule, todo, partner=partner)
         # Compiled code would silently clamp an index outside the batch.
         inside = (partner >= 0) & (partner < tf.cast(batch_size, partner.dtype))
         partner = _arguments.require(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import tensorflow as tf
 
 from keras_mixup import _arguments
+from keras_mixup._arguments import P, R
 from keras_mixup._engine.clean import WithClean
 from keras_mixup._engine.mix import Mix
 from keras_mixup._types import AnyLabel, AnyPairing, NumClasses
@@ -38,15 +39,11 @@ __all__ = [  # noqa: RUF022
 ]
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
 def _recipe(make: Callable[P, R]) -> Callable[P, R]:
     """`make`, with a clear error for `ds.map(mixup)` where `ds.map(mixup())` was meant."""
 
+    @_arguments.entry
     @functools.wraps(make)
-    @tf.autograph.experimental.do_not_convert
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         if any(isinstance(leaf, (tf.Tensor, tf.data.Dataset)) for leaf in tf.nest.flatten(args)):
             name = make.__name__

@@ -104,12 +104,9 @@ def value_at(name: str, schedule: Schedule, step: Any, *, high: float = math.inf
         InvalidArgumentError: at run time, if the value is outside [0, high].
     """
     if step is None:
-        _arguments.fail(
-            ValueError,
-            f"A schedule of `{name}` needs the step.",
-            "Pass `step`, the number of batches before the current one.",
-            step=step,
-        )
+        rule = f"A schedule of `{name}` needs the step."
+        todo = "Pass `step`, the number of batches before the current one."
+        _arguments.fail(ValueError, rule, todo, step=step)
     step = tf.cast(step, tf.int64)
     # With AutoGraph, because a schedule may contain Python conditions.
     value = tf.reshape(tf.cast(tf.function(schedule)(step), tf.float32), [])

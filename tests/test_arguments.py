@@ -1,10 +1,14 @@
 """Error messages: what they show of what was received."""
 
+import traceback
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import SLICES
 
-from keras_mixup import _arguments, mixup
+from keras_mixup import _arguments, choose, class_weights, mixup
 
 LARGE = np.arange(1000.0)
 
@@ -40,3 +44,44 @@ def test_the_message_of_a_whole_batch_is_short():
     with pytest.raises(ValueError, match="Received: ") as error:
         mixup()(x, y)
     assert len(str(error.value)) < 300
+
+
+def frames(function):
+    """The functions of the package in the traceback of an error of `function`."""
+    with pytest.raises(ValueError, match=r".") as error:
+        function()
+    frames = traceback.extract_tb(error.value.__traceback__)
+    return [frame.name for frame in frames if "/keras_mixup/" in frame.filename]
+
+
+IDS = SLICES((np.zeros((4, 2), "float32"), np.arange(4))).batch(2)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: mixup(-1),
+        lambda: IDS.apply(mixup()),
+        lambda: IDS.map(mixup()),
+        lambda: mixup()(np.ones((4, 2)), np.arange(4)),
+        lambda: mixup().draw_plan((np.ones((4, 2)), np.arange(4)), (1, 2)),
+        lambda: choose(mixup()).wrap(keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])),
+        lambda: class_weights([1, 2])(None, tf.ones([4, 3])),
+    ],
+)
+def test_an_error_shows_one_frame(function):
+    assert frames(function) == ["call"]
+    keras.config.disable_traceback_filtering()
+    try:
+        assert frames(function)[-1] == "fail"
+    finally:
+        keras.config.enable_traceback_filtering()
+
+
+def test_an_error_in_a_function_of_the_user_shows_where():
+    def wrong(share, y, y_partner):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine") as error:
+        IDS.apply(mixup(label=wrong, num_classes=4))
+    assert traceback.extract_tb(error.value.__traceback__)[-1].name == "wrong"

@@ -308,6 +308,7 @@ def test_a_class_that_trains_in_its_own_way():
     ("mix", "y", "message"),
     [
         (mixup(), np.arange(8), "num_classes"),
+        (mixup(num_classes=1), np.arange(8) % 2, ">= 2"),
         (mixup(), np.arange(8) > 3, "dtype"),
         (mixup(num_classes=CLASSES), np.float32(np.arange(8)), "Cast class ids"),
         (mixup(num_classes=CLASSES), normal(8, 4), "last axis of size num_classes"),

@@ -73,6 +73,7 @@ BAD_ELEMENTS = {
         "needs a dataset of pairs",
     ),
     "bool labels": ((IMAGES, spec(4, dtype="bool")), {"num_classes": 2}, "Cast"),
+    "one class": ((IMAGES, spec(4, dtype="int32")), {"num_classes": 1}, r">= 2.*0/1 targets"),
     "string labels": ((IMAGES, spec(4, dtype="string")), {"num_classes": 3}, "StringLookup"),
     "missing output": (
         (IMAGES, {"a": LABELS, "b": LABELS}),

@@ -84,12 +84,9 @@ def _agreed(name: str, values: Sequence[Any], unset: Any) -> Any:
     """Returns the one value that the members specify, or `unset`."""
     given = [value for value in values if value != unset]
     if any(value != given[0] for value in given):
-        _arguments.fail(
-            ValueError,
-            f"The members of a choice must agree on `{name}`.",
-            "They mix the same data, so pass the same value to all of them.",
-            **{name: values},
-        )
+        rule = f"The members of a choice must agree on `{name}`."
+        todo = "They mix the same data, so pass the same value to all of them."
+        _arguments.fail(ValueError, rule, todo, **{name: values})
     return given[0] if given else unset
 
 
@@ -118,12 +115,9 @@ class Choice(Method):
                 ValueError, _WEIGHTS, f"Pass {len(self.methods)} numbers.", weights=self.weights
             )
         if len({method.rows for method in self.methods}) > 1:
-            _arguments.fail(
-                ValueError,
-                "All members of a choice must return batches of the same size.",
-                "Put the choice inside: WithClean(choose(...)).",
-                mixes=self.methods,
-            )
+            rule = "All members of a choice must return batches of the same size."
+            todo = "Put the choice inside: WithClean(choose(...))."
+            _arguments.fail(ValueError, rule, todo, mixes=self.methods)
 
     @property
     def rows(self) -> int:
@@ -158,12 +152,9 @@ class Choice(Method):
     def checked(self, plan: Any, size: Size, paired: bool) -> ChoicePlan:
         plan = checked(plan, ChoicePlan, size, count=len(self.methods))
         if len(plan.plans) != len(self.methods):
-            _arguments.fail(
-                ValueError,
-                "A choice needs a plan for each of its members.",
-                f"Pass {len(self.methods)} plans.",
-                plans=plan.plans,
-            )
+            rule = "A choice needs a plan for each of its members."
+            todo = f"Pass {len(self.methods)} plans."
+            _arguments.fail(ValueError, rule, todo, plans=plan.plans)
         parts = zip(self.methods, plan.plans)
         plans = tuple(method.checked(part, size, paired) for method, part in parts)
         return plan._replace(plans=plans)

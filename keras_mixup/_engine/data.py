@@ -92,21 +92,15 @@ class Data(Configurable):
                     keep=self.keep,
                 )
             if len({part for part, _ in found}) > 1:
-                _arguments.fail(
-                    ValueError,
-                    f"The name {entry!r} in `keep` is in both x and y.",
-                    f'Write "x/{entry}" or "y/{entry}", or both.',
-                    keep=self.keep,
-                )
+                rule = f"The name {entry!r} in `keep` is in both x and y."
+                todo = f'Write "x/{entry}" or "y/{entry}", or both.'
+                _arguments.fail(ValueError, rule, todo, keep=self.keep)
             kept |= found
         for part, rule in (("x", "input"), ("y", "label")):
             if all((part, path) in kept for path in paths[part]):
-                _arguments.fail(
-                    ValueError,
-                    f"There is no {rule} to mix.",
-                    "List fewer names in `keep`.",
-                    keep=self.keep,
-                )
+                rule = f"There is no {rule} to mix."
+                todo = "List fewer names in `keep`."
+                _arguments.fail(ValueError, rule, todo, keep=self.keep)
         return kept
 
     def classes(self, paths: Sequence[str]) -> dict[str, int | None]:

@@ -26,12 +26,9 @@ from keras_mixup._types import Element, Nest
 def _layers(name: str, value: Any) -> tuple[str, ...] | None:
     layers = None if value is None else _arguments.names(name, value)
     if layers is not None and not 0 < len(layers) == len(set(layers)):
-        _arguments.fail(
-            ValueError,
-            f"`{name}` must name at least one layer, and each layer only once.",
-            'Pass, for example, ("input", "block1").',
-            **{name: value},
-        )
+        rule = f"`{name}` must name at least one layer, and each layer only once."
+        todo = 'Pass, for example, ("input", "block1").'
+        _arguments.fail(ValueError, rule, todo, **{name: value})
     return layers
 
 
@@ -97,7 +94,7 @@ class Mix(FourParts, Data):
     @overload
     def __call__(self, x: Nest, y: Nest, sample_weight: Nest = ..., /) -> Element: ...
 
-    @tf.autograph.experimental.do_not_convert
+    @_arguments.entry
     def __call__(self, *element: Any) -> Any:
         """Mix a dataset, or one element of it.
 
@@ -115,12 +112,9 @@ class Mix(FourParts, Data):
         if len(element) == 1 and isinstance(element[0], tf.data.Dataset):
             return self._mix_dataset(element[0])
         if self._scheduled:
-            _arguments.fail(
-                ValueError,
-                "A schedule counts the batches of a training run, which a single call cannot do.",
-                "Use ds.repeat().batch(n).apply(mix), and pass steps_per_epoch to fit.",
-                mix=self,
-            )
+            rule = "A schedule counts the batches of a training run, which a single call cannot do."
+            todo = "Use ds.repeat().batch(n).apply(mix), and pass steps_per_epoch to fit."
+            _arguments.fail(ValueError, rule, todo, mix=self)
         element, run = self._prepared(element)
         return run.mix(element, self.seed)
 
@@ -155,14 +149,12 @@ class Mix(FourParts, Data):
         start = _arguments.integer("start", start, low=0)
         stride = _arguments.integer("stride", stride, low=1)
         if self.seed is None:
-            _arguments.fail(
-                ValueError,
-                "Draws that depend on the number of a batch need a seed.",
-                "Pass `seed` to the mix.",
-                seed=None,
-            )
+            rule = "Draws that depend on the number of a batch need a seed."
+            todo = "Pass `seed` to the mix."
+            _arguments.fail(ValueError, rule, todo, seed=None)
         return functools.partial(self._mix_dataset, numbering=(start, stride))
 
+    @_arguments.entry
     def wrap(self, model: keras.Model, *, masks: Sequence[str] = ()) -> MixedModel:
         """Return a model that mixes in its training step, so that a stock `fit` trains with mixup.
 
@@ -200,7 +192,7 @@ class Mix(FourParts, Data):
         """
         return MixedModel(model, self, masks)
 
-    @tf.autograph.experimental.do_not_convert
+    @_arguments.entry
     def draw_plan(self, element: Element, seed: Any, step: int = 0) -> Any:
         """Draw everything random about mixing this element; a pure function of its arguments.
 
@@ -223,7 +215,7 @@ class Mix(FourParts, Data):
             )
         return run.draw(element, words, step)
 
-    @tf.autograph.experimental.do_not_convert
+    @_arguments.entry
     def apply_plan(self, element: Element, plan: Any) -> Any:
         """Mix this element according to a plan; a pure function, without compilation.
 
@@ -271,17 +263,11 @@ def mix_of(method: Method, data: Data, seed: int | None = None) -> Mix:
 def as_mix(value: Any) -> Mix:
     """`value` if it is a mix that the pipeline can make."""
     if not isinstance(value, Mix):
-        _arguments.fail(
-            TypeError,
-            "A mix was expected.",
-            "Pass what mixup(...), cutmix(...) or choose(...) returns.",
-            mix=value,
-        )
+        rule = "A mix was expected."
+        todo = "Pass what mixup(...), cutmix(...) or choose(...) returns."
+        _arguments.fail(TypeError, rule, todo, mix=value)
     if value.layers not in (None, ("input",)):
-        _arguments.fail(
-            ValueError,
-            "A mix at layers of a model happens in the training step.",
-            "Train mix.wrap(model) with data that is not mixed.",
-            layers=value.layers,
-        )
+        rule = "A mix at layers of a model happens in the training step."
+        todo = "Train mix.wrap(model) with data that is not mixed."
+        _arguments.fail(ValueError, rule, todo, layers=value.layers)
     return value

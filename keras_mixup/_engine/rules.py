@@ -119,7 +119,8 @@ def _refuse_coordinates(leaf: Leaf) -> None:
 
 _LABELS = "Labels must be integer class ids or floats."
 _LABEL_ADVICE = {
-    tf.string: "Convert strings to ids with keras.layers.StringLookup(num_oov_indices=0).",
+    tf.string: "Convert strings to ids with keras.layers.StringLookup(vocabulary=class_names, "
+    "num_oov_indices=0).",
     tf.bool: "Cast 0/1 targets: tf.cast(y, tf.float32).",
     tf.complex64: "Split complex numbers: tf.stack([tf.math.real(y), tf.math.imag(y)], axis=-1).",
 }
@@ -186,15 +187,15 @@ def _is_image(leaf: Leaf, context: Context) -> bool:
 def _number_of(leaf: Leaf, context: Context) -> int:
     """The number of classes of integers; an error if they have none, or may be one-hot labels."""
     shape, number = leaf.shape, leaf.num_classes
-    if number is None:
+    if number in (None, 1):
         leaf.fail(
-            "Integers need `num_classes` to become soft labels, or a cast to be mixed as numbers.",
+            "Integers need `num_classes` >= 2 to become soft labels, or a cast to be mixed.",
             "Pass num_classes=... for class ids. Cast one-hot, multi-hot and 0/1 targets, counts "
             "and other numbers: tf.cast(y, tf.float32).",
-            num_classes=None,
+            num_classes=number,
         )
     wide = shape.rank == 2 or shape.rank >= max(3, context.rank)
-    if wide and number != 1 and shape[-1] == number:
+    if wide and shape[-1] == number:
         leaf.fail(
             "Integers whose last axis is `num_classes` wide could be one-hot labels, or ids.",
             "Cast one-hot labels to float32: tf.cast(y, tf.float32). Convert ids to one-hot "

@@ -115,12 +115,12 @@ def _soft(path: str, y: Any, num_classes: int | None, data_format: str | None) -
         return y
     if "int" not in dtype:
         fail("labels of this dtype cannot be mixed.", "Cast 0/1 labels to float32, encode strings.")
-    if num_classes is None:
+    if num_classes in (None, 1):
         fail(
-            "integers need `num_classes` to become soft labels, or a cast to be mixed as numbers.",
+            "integers need `num_classes` >= 2 to become soft labels, or a cast to be mixed.",
             "Pass num_classes=... for class ids, and cast numbers to float32.",
         )
-    if len(shape) == 2 and shape[1] == num_classes != 1:
+    if len(shape) == 2 and shape[1] == num_classes:
         fail(
             "integers [B, num_classes] could be one-hot labels or the ids of steps.",
             "Cast one-hot labels to float32.",
