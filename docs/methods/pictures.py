@@ -47,6 +47,10 @@ METHODS["choose"] = km.choose(km.mixup(1.0), km.cutmix(), None, seed=37)
 # Index of the example that is shown if there is room for only one of the four.
 BEST = {"specmix": 3, "regmixup": 1}
 SPECTROGRAMS = ("cutmix_1d", "specmix")
+# In the gallery, lam of the methods that blend; the others show the share nearest to SHARE. With
+# this lam, Remix gives all of the label to the rare class.
+LAM = {"mixup": 0.55, "regmixup": 0.5, "remix": 0.45}
+SHARE = 0.62
 NOTES = {"regmixup": " (and the original)", "remix": " (flower is rare)"}
 COLORS = "#0072B2", "#E69F00"  # for the original's class and the partner's class
 
@@ -83,17 +87,30 @@ def spectrograms():
     return {"chirp": decibels(chirp), "surf": decibels(surf)}
 
 
-def mixed(mix, original, partner):
-    """Mixes four copies of the pair; returns the images and the original's share of each label."""
+def copies(original, partner, count):
+    """Returns a batch of `count` pairs of examples with their labels."""
     labels = np.eye(2, dtype="float32")
-    first, second = (
-        (np.stack([x] * EXAMPLES), np.stack([y] * EXAMPLES))
-        for x, y in zip((original, partner), labels)
+    return tuple(
+        (np.stack([x] * count), np.stack([y] * count)) for x, y in zip((original, partner), labels)
     )
-    x, y = (tensor.numpy() for tensor in mix(first, second))
-    if len(x) > EXAMPLES:
-        x, y = x[:EXAMPLES], y[:EXAMPLES]  # clean and mixed examples alternate
-    return x, y[:, 0]
+
+
+def mixed(mix, original, partner, count=EXAMPLES):
+    """Mixes copies of the pair; returns the images and the original's share of each label."""
+    x, y = (tensor.numpy() for tensor in mix(*copies(original, partner, count)))
+    return x[:count], y[:count, 0]  # of RegMixup, whose clean and mixed examples alternate
+
+
+def shown_in_gallery(method):
+    """Returns one example of a method, and the original's share of its label."""
+    pair = sources(method)[1]
+    if method in LAM:
+        plan = km.Plan((), np.float32([LAM[method]]))
+        x, y = METHODS[method].apply_plan(copies(*pair, 1), plan)
+        return x[-1].numpy(), float(y[-1, 0])
+    x, shares = mixed(METHODS[method], *pair, count=64)
+    best = np.argmin(np.abs(shares - SHARE))
+    return x[best], shares[best]
 
 
 def draw_example(axes, image, limits):
@@ -101,7 +118,7 @@ def draw_example(axes, image, limits):
     axes.set_xticks([])
     axes.set_yticks([])
     if image.ndim == 2:
-        low, high = limits
+        low, high = limits or (image.min(), image.max())
         axes.imshow(image.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high)
         axes.set_box_aspect(1)
     else:
@@ -174,13 +191,10 @@ def draw_gallery(path):
     ]
     for method, title, *_ in cards():
         if method in METHODS and method != "choose":
-            own = sources(method)[1]
-            x, shares = mixed(METHODS[method], *own)
-            best = BEST.get(method, 0)
-            cells.append((title + NOTES.get(method, ""), x[best], shares[best], limits_of(own)))
+            limits = limits_of(sources(method)[1])
+            cells.append((title + NOTES.get(method, ""), *shown_in_gallery(method), limits))
+    cells.append(("Manifold Mixup (of a layer)", features().mean(axis=0).T[:, ::-1], 0.5, None))
     grid = figure.subplots(2, -(-len(cells) // 2))
-    for axes in grid.ravel()[len(cells) :]:
-        axes.set_axis_off()
     for axes, (title, image, share, limits) in zip(grid.ravel(), cells):
         axes.set_title(title, fontsize=9, pad=4)
         draw_example(axes, image, limits)
@@ -233,17 +247,21 @@ def edges():
     return model
 
 
+def features():
+    """Returns what stage 1 of the network makes of the temple and of the flower, `[2, H, W]`."""
+    return edges().predict(np.stack(list(photographs().values())), verbose=0)[..., 0]
+
+
 def draw_manifold(folder):
     """Writes the picture of Manifold Mixup: a network, and a batch mixed after the first stage."""
     sources = photographs()
     x = np.stack(list(sources.values()))
     # With this seed, stage1 is drawn, and row 0 is the temple mixed with some of the flower.
-    model = edges()
     manifold = km.manifold_mixup(layers=("input", "stage1"), seed=16)
-    layer, plan = manifold.wrap(model).draw_plan(batch_size=2)
-    features = model.predict(x, verbose=0)[..., 0]
+    layer, plan = manifold.wrap(edges()).draw_plan(batch_size=2)
+    after = features()
     share = float(plan.lam[0])
-    mixed = share * features[0] + (1 - share) * features[1]
+    mixed = share * after[0] + (1 - share) * after[1]
 
     figure = Figure(figsize=(9.6, 3.5), dpi=110, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[0.8, 2.15])
@@ -271,8 +289,8 @@ def draw_manifold(folder):
     first, second = sources
     titles = [first, second, f"stage1({first})", f"stage1({second})"]
     titles.append(f"mixed: {share:.2f} {first}\n{1 - share:.2f} {second}")
-    high = features.max()
-    for axis, image, title in zip(grid, [*x, *features, mixed], titles):
+    high = after.max()
+    for axis, image, title in zip(grid, [*x, *after, mixed], titles):
         axis.set_title(title, fontsize=9, pad=4)
         axis.set_axis_off()
         axis.imshow(image, cmap="magma", vmin=0, vmax=high)
