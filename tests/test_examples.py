@@ -47,10 +47,10 @@ def run(script, *arguments, cwd, **environment):
 @pytest.mark.parametrize(
     ("script", "arguments", "shown", "picture"),
     [
-        ("quickstart", ["--seeds", 1, "--epochs", 1], "mixup, alpha 0.2", "quickstart.png"),
+        ("quickstart", ["--seeds", 1, "--epochs", 1], "mixup, alpha 8", "quickstart.png"),
         ("images", ["--smoke"], "| mixup, alpha 1 |", "images_batch.png"),
         ("corrupted_labels", ["--smoke", "--data", "cifar10"], "| CIFAR-10, error (%)", None),
-        ("compare_methods", ["--smoke", "--methods", "plain", "fmix"], "| fmix |", None),
+        ("compare_methods", ["--smoke", "--methods", "plain", "fmix"], "| fmix (1) |", None),
         ("gan", ["--smoke", "--shapes", "grid"], "| modes covered |", "gan_samples.png"),
     ],
 )
