@@ -25,7 +25,6 @@ RAGGED = tf.RaggedTensorSpec([4, None], tf.float32)
 SPARSE = tf.SparseTensorSpec([4, 5], tf.float32)
 IMAGES, LABELS = spec(4, 5, 6, 3), spec(4, dtype="int64")
 BAD_ELEMENTS = {
-    "ids without num_classes": ((IMAGES, LABELS), {}, "num_classes"),
     "x without y": ((IMAGES,), {"num_classes": 3}, r"batched \(x, y\)"),
     "a dictionary": (({"image": IMAGES, "label": LABELS},), {"num_classes": 3}, "Convert dict"),
     "too many parts": ((IMAGES, LABELS, LABELS, LABELS), {"num_classes": 3}, r"batched \(x, y\)"),
@@ -72,9 +71,6 @@ BAD_ELEMENTS = {
         {"num_classes": 3, "pairing": pairing.Zipped()},
         "needs a dataset of pairs",
     ),
-    "bool labels": ((IMAGES, spec(4, dtype="bool")), {"num_classes": 2}, "Cast"),
-    "one class": ((IMAGES, spec(4, dtype="int32")), {"num_classes": 1}, r">= 2.*0/1 targets"),
-    "string labels": ((IMAGES, spec(4, dtype="string")), {"num_classes": 3}, "StringLookup"),
     "missing output": (
         (IMAGES, {"a": LABELS, "b": LABELS}),
         {"num_classes": {"a": 3}},
