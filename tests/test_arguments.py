@@ -57,15 +57,25 @@ def frames(function):
 IDS = SLICES((np.zeros((4, 2), "float32"), np.arange(4))).batch(2)
 
 
+NET = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+
+
+def fit():
+    model = mixup().wrap(NET)
+    model.compile("sgd", "categorical_crossentropy")
+    model.fit(IDS, verbose=0, shuffle=False)
+
+
 @pytest.mark.parametrize(
     "function",
     [
+        fit,
         lambda: mixup(-1),
         lambda: IDS.apply(mixup()),
         lambda: IDS.map(mixup()),
         lambda: mixup()(np.ones((4, 2)), np.arange(4)),
         lambda: mixup().draw_plan((np.ones((4, 2)), np.arange(4)), (1, 2)),
-        lambda: choose(mixup()).wrap(keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])),
+        lambda: choose(mixup()).wrap(NET),
         lambda: class_weights([1, 2])(None, tf.ones([4, 3])),
     ],
 )

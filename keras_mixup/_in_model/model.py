@@ -86,6 +86,7 @@ class MixedModel(keras.Model):
         """Of a Functional model: Keras finds losses and metrics by them."""
         return list(self.model.output_names)
 
+    @_arguments.entry
     def train_step(self, *args: Any) -> Any:
         *state, data = args
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
