@@ -45,7 +45,7 @@ def entry(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            refused = inspect.trace()[-1].frame.f_code is fail.__code__
+            refused = inspect.trace(0)[-1].frame.f_code is fail.__code__
             if not refused or not keras.config.is_traceback_filtering_enabled():
                 raise
             raise error.with_traceback(None) from error.__cause__

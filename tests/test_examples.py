@@ -10,6 +10,7 @@ import jupytext
 import keras
 import nbclient
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import markdown_shown
 
@@ -107,6 +108,16 @@ def test_the_page_of_results_has_the_table_of_its_rows(monkeypatch):
     script = importlib.import_module("cifar10_paper")
     table = script.results(script.read(ROOT / "docs/cifar10_paper.csv"))
     assert table in (ROOT / "docs/results.md").read_text()
+
+
+def test_differences_are_paired_by_seed(monkeypatch):
+    """Two differences, -1 and -3: t with one degree of freedom is 12.706 at 97.5 %."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    script = importlib.import_module("compare_methods")
+    runs = [("plain", 0, 40), ("plain", 1, 30), ("fmix", 1, 27), ("fmix", 0, 39), ("fmix", 2, 0)]
+    rows = pd.DataFrame([(*run, *[run[-1]] * 4) for run in runs])
+    rows.columns = ["method", "seed", *script.COLUMNS]
+    assert "| fmix (2) | -2.0 (-14.7 to +10.7) |" in script.versus_plain(rows)
 
 
 @pytest.mark.slow
