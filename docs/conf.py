@@ -6,13 +6,16 @@ same here and where the files are read one by one.
 
 import importlib
 import importlib.metadata
+import inspect
 import os
 import pkgutil
 import re
 
+import latex2mathml.converter
 from docutils import nodes
-from sphinx.util import inspect, logging
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import stringify_signature
 
 # The handbook documents signatures; nothing in it runs on a device or is worth a log line.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,7 +28,14 @@ author = "the keras_mixup authors"
 project_copyright = author
 version = release = importlib.metadata.version("keras-mixup")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "myst_nb",
+]
 root_doc = "docs/index"
 include_patterns = [
     "docs/**",
@@ -38,21 +48,29 @@ include_patterns = [
 exclude_patterns = ["docs/_*"]
 
 # Pages.
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+myst_html_meta = {
+    "description": "mixup, CutMix and their relatives for Keras: one call, and a stock fit trains."
+}
+html_math_renderer = "mathml"
 nb_execution_mode = "off"  # notebooks are shown as they were saved
 nb_merge_streams = True
 nb_render_markdown_format = "myst"  # with tables, which CommonMark does not have
 
 # Docstrings.
 default_role = "literal"
-add_module_names = False
+autosummary_generate = False  # only the tables
 autodoc_inherit_docstrings = False  # a class lists what it adds to its base class
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"
+maximum_signature_line_length = 80
+viewcode_follow_imported_members = True
 # Names of other packages, which the handbook does not link to.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(abc|collections|keras|matplotlib|numpy|tensorflow)\..*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(abc|collections|keras|matplotlib|numpy|os|tensorflow|tf|np)\..*"),
+    ("py:class", r"\w+"),  # types as the source names them
+]
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [
     ("Attributes", "params_style"),
@@ -62,9 +80,11 @@ napoleon_custom_sections = [
 
 # Look.
 html_theme = "furo"
-html_title = "keras_mixup"
+html_title = f"keras_mixup {version}"
 html_static_path = ["_static"]
 html_css_files = ["handbook.css"]
+html_favicon = "_static/favicon.svg"
+copybutton_exclude = ".linenos, .gp, .go"  # prompts and output
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
@@ -80,10 +100,16 @@ def literal_equations(app, what, name, obj, options, lines):
     for line in lines:
         starts = line.startswith(" ") and result and not result[-1].strip()
         if starts and previous and not previous.startswith(" "):
-            result += ["::", ""]
+            result += [".. code-block:: none", ""]
         result.append(line)
         previous = line if line.strip() else previous
     lines[:] = result
+
+
+def link_papers(app, what, name, obj, options, lines):
+    """The number of a paper, as in "arXiv:1710.09412", is a link."""
+    paper = re.compile(r"arXiv:(\d+\.\d+)")
+    lines[:] = [paper.sub(r"`\g<0> <https://arxiv.org/abs/\1>`__", line) for line in lines]
 
 
 def refuse_split_returns(app, what, name, obj, options, lines):
@@ -93,11 +119,21 @@ def refuse_split_returns(app, what, name, obj, options, lines):
 
 
 def own_signature(app, what, name, obj, options, signature, result):
-    """The arguments of Keras's layers and models, whose base class has a generic `__new__`."""
-    if what == "class" and signature == "(*args, **kwargs)":
-        own = inspect.signature(obj.__init__, bound_method=True)
-        return inspect.stringify_signature(own, show_annotation=False), result
-    return None
+    """Types as they are written in the source; `inspect` of Sphinx would resolve their aliases.
+
+    Classes have the arguments of their own constructor; that of Keras's layers is generic.
+    """
+    if what not in ("class", "function", "method") or not signature:
+        return None
+    arguments = inspect.signature(obj.__init__ if what == "class" else obj)
+    first, *others = arguments.parameters.values()
+    if first.name == "self":
+        arguments = arguments.replace(parameters=others)
+    if what == "class":
+        arguments = arguments.replace(return_annotation=arguments.empty)
+    text = stringify_signature(arguments, unqualified_typehints=True)
+    arguments, _, returned = text.partition(" -> ")
+    return arguments, returned or None
 
 
 def keep_ranges_together(app, doctree):
@@ -107,6 +143,49 @@ def keep_ranges_together(app, doctree):
         for text in list(entry.findall(nodes.Text)):
             new = unbroken.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
             text.parent.replace(text, nodes.Text(new))
+
+
+def describe_pictures(app, doctree, page):
+    """A picture of a notebook has the title of its section as alternative text."""
+    for image in doctree.findall(nodes.image):
+        section = image.parent
+        while section is not None and not isinstance(section, nodes.section):
+            section = section.parent
+        if section is not None:
+            image.setdefault("alt", section[0].astext())
+
+
+def inline_math(self, node):
+    """Mathematics as MathML, which browsers typeset without a script."""
+    self.body.append(latex2mathml.converter.convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def displayed_math(self, node):
+    """An equation on a line of its own."""
+    equation = latex2mathml.converter.convert(node.astext(), display="block")
+    self.body.append(f'<div class="equation">{equation}</div>')
+    raise nodes.SkipNode
+
+
+class Summary(SphinxDirective):
+    """A table of the public classes and functions of a module."""
+
+    required_arguments = 1
+
+    def run(self):
+        (name,) = self.arguments
+        module = importlib.import_module(name)
+        home = "keras_mixup" if name.endswith(REEXPORTED) else name
+        others = [] if home != name else [n for m in REEXPORTED for n in names_of(m)]
+        names = [n for n in module.__all__ if callable(getattr(module, n)) and n not in others]
+        lines = [".. autosummary::", "   :nosignatures:", "", *(f"   {home}.{n}" for n in names)]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def names_of(name):
+    """The public names of a module that the package re-exports."""
+    return getattr(importlib.import_module(f"keras_mixup.{name}"), "__all__", [])
 
 
 class Recipes(SphinxDirective):
@@ -141,7 +220,11 @@ def refuse_undocumented_names(app, env):
 
 def setup(app):
     """Called by Sphinx. Equations go before napoleon, which has the default priority of 500."""
+    app.add_html_math_renderer("mathml", (inline_math, None), (displayed_math, None))
     app.add_directive("recipes", Recipes)
+    app.add_directive("summary", Summary)
+    app.connect("autodoc-process-docstring", link_papers)
+    app.connect("doctree-resolved", describe_pictures)
     app.connect("autodoc-process-docstring", literal_equations, priority=400)
     app.connect("autodoc-process-docstring", refuse_split_returns, priority=600)
     app.connect("autodoc-process-signature", own_signature)
