@@ -211,7 +211,7 @@ def test_links_point_to_files(page):
 def test_cards_have_the_same_sections_in_the_same_order(card):
     text = (ROOT / f"docs/methods/{card}.md").read_text()
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
-    assert "{py:" in text.split("\n## ")[0], "no link to the API"
+    assert "](../api/" in text.split("\n## ")[0], "no link to the API"
 
 
 def rows(card):
