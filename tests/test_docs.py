@@ -257,8 +257,8 @@ CONTENDERS = [
 def medians(batch):
     """Milliseconds per batch of uint8 images, by contender, in the benchmark's table."""
     size, shape = batch.split(" x ")
-    title = f"### {size} x {shape.replace('x', ' x ')} uint8"
-    table = (ROOT / "benchmarks/README.md").read_text().split(title)[1].split("\n#")[0]
+    title = f"**{size} x {shape.replace('x', ' x ')} uint8"
+    table = (ROOT / "benchmarks/README.md").read_text().split(title)[1].split("\n**")[0]
     rows = re.findall(r"^\| (.*?) \| ([\d.]+) \(", table, re.MULTILINE)
     return {name: float(median) for name, median in rows}
 
