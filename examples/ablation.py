@@ -107,3 +107,10 @@ for seed in args.seeds:
 for decay, found in runs.items():
     title = f"weight decay {decay:g}, {len(data.x):,} images"
     experiment.show_table(errors_table(found, title))
+
+# %% [markdown]
+# ## Conclusion
+#
+# Every way of mixing lowers the test error by two to four points, and the calibration error by much
+# more. Which part of mixup does it cannot be told with two seeds: pairs of one class do as well as
+# pairs of all classes.

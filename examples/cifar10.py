@@ -22,7 +22,7 @@ import keras
 import measures
 import numpy as np
 import tensorflow as tf
-from experiment import mean_and_range, table
+from experiment import mean_and_range, progress, table
 from keras import layers
 
 from keras_mixup import mixup
@@ -201,10 +201,9 @@ def trained(name, data, mix, seed, folder, recipe=CPU, **options):
         model.save(path)
         record.write_text(json.dumps(run))
         source = "trained"
-    print(
+    progress(
         f"{name}, seed {seed}: {source}; test error {run['test_error']:.2f} %, training error "
-        f"{run['train_error']:.2f} %, {run['seconds'] / 60:.1f} minutes",
-        flush=True,
+        f"{run['train_error']:.2f} %, {run['seconds'] / 60:.1f} minutes"
     )
     return model, run
 

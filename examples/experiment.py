@@ -62,6 +62,12 @@ def flags(description, **own):
     return args
 
 
+def progress(text):
+    """Prints how far a script is; a notebook shows results alone."""
+    if not IN_NOTEBOOK:
+        print(text, flush=True)
+
+
 def show_table(markdown):
     """Shows a table: typeset in a notebook, as text in a terminal."""
     if IN_NOTEBOOK:

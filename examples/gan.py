@@ -250,7 +250,7 @@ def train(shape, method, seed):
         verbose=0,
     )
     minutes = (time.perf_counter() - start) / 60
-    print(f"{shape}, {method}, seed {seed}: {minutes:.1f} minutes", flush=True)
+    experiment.progress(f"{shape}, {method}, seed {seed}: {minutes:.1f} minutes")
     return watch.samples
 
 
@@ -333,10 +333,9 @@ experiment.show_picture(figure, "gan_modes", args)
 # %% [markdown]
 # ## Samples
 #
-# The following pictures show the generator's samples during training with the first seed, drawn
-# over the modes (the gray rings have radius 0.1). The number in the corner is the percentage of
-# samples outside the frame. With `--show`, as in the saved notebook, nothing is trained, so there
-# are no samples to draw.
+# After training, this draws the generator's samples of the first seed, over the modes (the gray
+# rings have radius 0.1), with the percentage of samples outside the frame in the corner. The saved
+# notebook was made with `--show`, from measurements, so it has no samples to draw.
 
 # %%
 lines = [(shape, method) for shape in args.shapes for method in args.methods]
@@ -365,3 +364,9 @@ for axes in grid[-1]:
     axes.set_xlabel("$x_1$")
 if samples:
     experiment.show_picture(figure, "gan_samples", args)
+
+# %% [markdown]
+# ## Conclusion
+#
+# Plain GANs collapse on both shapes. mixup of the discriminator alone keeps them from collapsing,
+# with the one seed that was trained; if the generator's loss is mixed, too, they also collapse.

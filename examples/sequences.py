@@ -168,7 +168,7 @@ for seed in SEEDS:
             start = time.perf_counter()
             models[name] = train(data.x[~test], data.y[~test], make(seed))
             minutes = (time.perf_counter() - start) / 60
-            print(f"{split}, {name}, seed {seed}: {minutes:.1f} minutes", flush=True)
+            experiment.progress(f"{split}, {name}, seed {seed}: {minutes:.1f} minutes")
         diagrams[split] = {}
         for name, model in models.items():
             p = measures.probabilities(model, data.x[test])

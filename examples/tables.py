@@ -182,7 +182,7 @@ for name, (x, y) in tables.items():
             found.append([errors_after(*data, classes, alpha, seed) for alpha in METHODS.values()])
         errors[inputs][name], training_errors[inputs][name] = np.transpose(found)
         minutes = (time.process_time() - start) / 60
-        print(f"{name}, {inputs}: {len(found)} splits, {minutes:.1f} CPU minutes", flush=True)
+        experiment.progress(f"{name}, {inputs}: {len(found)} splits, {minutes:.1f} CPU minutes")
 
 # %% [markdown]
 # ## Test error
@@ -262,3 +262,9 @@ def picture(inputs):
 
 for inputs in args.inputs:
     experiment.show_picture(picture(inputs), f"tables_{inputs.replace(' ', '_')}", args)
+
+# %% [markdown]
+# ## Conclusion
+#
+# No gain shows on any of the six tables: no difference in favor of mixup is larger than its
+# standard error.

@@ -18,8 +18,6 @@
 
 # %%
 import experiment
-
-# isort: split
 import keras
 import measures
 import numpy as np
@@ -123,3 +121,10 @@ profile.set_xlabel("λ: outer circle → inner circle")
 measures.legend(profile)
 measures.finished(figure)
 experiment.show_picture(figure, "toy_boundary", args)
+
+# %% [markdown]
+# ## Conclusion
+#
+# With mixup, the boundary becomes a slope, as in the paper: the network is unsure on a larger part
+# of the plane, and changes its prediction evenly from one circle to the other. The gradients
+# between the classes are smaller, and so are those at the examples.
