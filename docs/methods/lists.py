@@ -42,7 +42,7 @@ def gallery():
     ]
     pages = "\n".join(name for name, *_ in cards())
     return (
-        "<div class=\"gallery\">\n\n" + "\n".join(items) + "\n\n</div>\n\n"
+        '<div class="gallery">\n\n' + "\n".join(items) + "\n\n</div>\n\n"
         "```{toctree}\n:hidden:\n\n" + pages + "\n```"
     )
 
