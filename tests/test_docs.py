@@ -39,55 +39,25 @@ SECTIONS = [
 ]
 
 
-def namespace():
+def cifar():
+    """What `keras.datasets.cifar10.load_data` returns: its shapes and dtypes, and all classes."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (32, 8, 9, 3)).astype("uint8")
-    labels = rng.integers(0, 10, 32)
-    table = rng.random((32, 8), dtype="float32")
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
-    model.compile("sgd", "categorical_crossentropy")
-    fit = model.fit
-    # Keras warns that it does not shuffle a dataset unless told not to.
-    model.fit = lambda *args, **kwargs: fit(*args, **kwargs, shuffle=False, verbose=0)
-    return {
-        **{name: getattr(keras_mixup, name) for name in keras_mixup.__all__},
-        "keras": keras,
-        "np": np,
-        "tf": tf,
-        "of": tf.data.Dataset.from_tensor_slices,
-        "images": images,
-        "nchw": np.moveaxis(images, -1, 1).astype("float32"),
-        "clips": rng.integers(0, 256, (32, 2, 8, 9, 3)).astype("uint8"),
-        "waves": rng.random((32, 50), dtype="float32"),
-        "spectrograms": rng.random((32, 10, 12), dtype="float32"),
-        "labels": labels,
-        "table": table,
-        "one_hot": np.eye(3, dtype="float32")[labels % 3],
-        "texts": np.array([f"word{k} and word{k % 3}" for k in labels]),
-        "tokens": rng.integers(0, 20, (32, 6)),
-        "embed": lambda ids: tf.gather(rng.random((20, 4), dtype="float32"), ids),
-        "targets": table[:, 0],
-        "tags": rng.integers(0, 2, (32, 5)),
-        "binary": rng.integers(0, 2, 32),
-        "masks": rng.integers(0, 4, (32, 8, 9)),
-        "frames": rng.random((32, 6, 8), dtype="float32"),
-        "phones": rng.integers(0, 40, (32, 6)),
-        "padding": rng.random((32, 6)) < 0.7,
-        "known": rng.random(32) < 0.7,
-        "rows": rng.random((32, 3, 5), dtype="float32"),
-        "detection": tf.data.Dataset.range(32).map(detected),
-        "boxes": rng.random((32, 3, 4), dtype="float32"),
-        "classes": rng.integers(-1, 5, (32, 3)),
-        "model": model,
-        "train": tf.data.Dataset.from_tensor_slices((images, labels)),
-    }
+    images = rng.integers(0, 256, (64, 32, 32, 3), "uint8")
+    labels = rng.permutation(64)[:, np.newaxis].astype("uint8") % 10
+    return (images[:48], labels[:48]), (images[48:], labels[48:])
 
 
-def detected(number):
-    """An image with one to three boxes, named as in TensorFlow Datasets."""
-    count = number % 3 + 1
-    objects = {"bbox": tf.zeros([count, 4]), "label": tf.zeros([count], tf.int64)}
-    return {"image": tf.zeros([8, 9, 3], tf.uint8), "objects": objects}
+@pytest.fixture
+def names(tmp_path, monkeypatch):
+    """What the first block of First steps defines, and no more: pages import and make the rest."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", cifar)
+    fit = keras.Model.fit  # which warns that it does not shuffle a dataset unless told not to
+    quiet = {"verbose": 0, "shuffle": False}
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **own: fit(*args, **{**quiet, **own}))
+    names = {}
+    exec(BLOCK.search((ROOT / "docs/getting_started.md").read_text())[2], names)
+    return names
 
 
 def folders(path):
@@ -100,7 +70,6 @@ def folders(path):
             file = path / "sounds" / kind / f"{name}.wav"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(tf.audio.encode_wav(np.zeros((9000, 1), "float32"), 16000).numpy())
-    return {"image_folder": path / "images", "audio_folder": path / "sounds"}
 
 
 def run(page, names, packages):
@@ -109,7 +78,7 @@ def run(page, names, packages):
     What a block prints stands in its comments, on as many lines as it takes.
     """
     text = (ROOT / page).read_text()
-    blocks = [*BLOCK.finditer(text)]
+    blocks, train = [*BLOCK.finditer(text)], None
     assert blocks
     for match in blocks:
         package, block = match.groups()
@@ -118,12 +87,12 @@ def run(page, names, packages):
         # On its own lines of the page, where libraries look for the source of a function.
         lines = "\n" * text.count("\n", 0, match.start(2))
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(compile(lines + block, page, "exec"), names)
+            exec(compile(lines + block, ROOT / page, "exec"), names)
         if "print(" in block:
             comments = " ".join(re.findall(r"^ *#(.*)$", block, re.MULTILINE))
             assert " ".join(printed.getvalue().split()) in " ".join(comments.split())
-        train = names["train"]
-        if train.cardinality() != tf.data.INFINITE_CARDINALITY:
+        train, before = names.get("train"), train
+        if train is not before and train.cardinality() != tf.data.INFINITE_CARDINALITY:
             for element in train:
                 assert len(element) in (2, 3)
 
@@ -133,13 +102,9 @@ SAVING = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
 
 @SAVING
-@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 @pytest.mark.parametrize("page", PAGES)
-def test_code_in_pages_runs(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = {**namespace(), **folders(tmp_path)}
-    data = names["images"], names["labels"][:, None]
-    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: (data, data))
+def test_code_in_pages_runs(page, names, tmp_path):
+    folders(tmp_path)
     run(f"docs/{page}.md", names, packages=[])
 
 
@@ -149,42 +114,28 @@ def test_code_in_pages_runs(page, tmp_path, monkeypatch):
     ("page", "package"),
     [("data", "tensorflow_datasets"), ("loaders", "torch"), ("loaders", "grain")],
 )
-def test_code_that_needs_another_package_runs(page, package, tmp_path, monkeypatch):
+def test_code_that_needs_another_package_runs(page, package, names, tmp_path):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
-    monkeypatch.chdir(tmp_path)
+    folders(tmp_path)
     with contextlib.ExitStack() as stack:
         if package == "tensorflow_datasets":
             import tensorflow_datasets as tfds
 
             stack.enter_context(tfds.testing.mock_data(num_examples=32))
-        run(f"docs/{page}.md", {**namespace(), **folders(tmp_path)}, [package])
+        run(f"docs/{page}.md", names, [package])
 
 
 @SAVING
-@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 @pytest.mark.parametrize("card", CARDS)
-def test_code_in_cards_runs(card, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = namespace()
-    sounds = {"cutmix_1d": names["waves"], "specmix": names["spectrograms"]}
-    x = sounds.get(card, names["images"])
-    y = {"cmixup": names["targets"]}.get(card, names["labels"])
-    names["labels"] = np.arange(32) % 10  # of every class some, for Remix to count
-    names["train"] = tf.data.Dataset.from_tensor_slices((x, y))
+def test_code_in_cards_runs(card, names):
     run(f"docs/methods/{card}.md", names, packages=[])
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
-def test_code_in_the_readme_runs(monkeypatch):
-    names = namespace()
-    data = names["images"].repeat(4, axis=1)[:, :, :8].repeat(4, axis=2), names["labels"][:, None]
-    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: (data, data))
+def test_code_in_the_readme_runs(names, monkeypatch):
     fit = keras.Model.fit
-    monkeypatch.setattr(
-        keras.Model, "fit", lambda *a, **k: fit(*a, **{**k, "epochs": 1}, verbose=0)
-    )
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **own: fit(*args, **{**own, "epochs": 1}))
     for _, block in BLOCK.findall((ROOT / "README.md").read_text()):
         exec(compile(block, "README.md", "exec"), names)
     assert "soft_accuracy" in names["model"].history.history
