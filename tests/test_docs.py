@@ -55,7 +55,7 @@ def names(tmp_path, monkeypatch):
     fit = keras.Model.fit  # which warns that it does not shuffle a dataset unless told not to
     quiet = {"verbose": 0, "shuffle": False}
     monkeypatch.setattr(keras.Model, "fit", lambda *args, **own: fit(*args, **{**quiet, **own}))
-    names = {}
+    names = {"__name__": "__main__"}
     exec(BLOCK.search((ROOT / "docs/getting_started.md").read_text())[2], names)
     return names
 
