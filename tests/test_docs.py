@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import inspect
 import io
+import os
 import pathlib
 import re
 import subprocess
@@ -112,7 +113,12 @@ def test_code_in_pages_runs(page, names, tmp_path):
 @pytest.mark.filterwarnings("ignore")  # other packages' own
 @pytest.mark.parametrize(
     ("page", "package"),
-    [("data", "tensorflow_datasets"), ("loaders", "torch"), ("loaders", "grain")],
+    [
+        ("data", "tensorflow_datasets"),
+        ("loaders", "torch"),
+        ("loaders", "grain"),
+        ("loaders", "keras_hub"),
+    ],
 )
 def test_code_that_needs_another_package_runs(page, package, names, tmp_path):
     if importlib.util.find_spec(package) is None:
@@ -124,6 +130,32 @@ def test_code_that_needs_another_package_runs(page, package, names, tmp_path):
 
             stack.enter_context(tfds.testing.mock_data(num_examples=32))
         run(f"docs/{page}.md", names, [package])
+
+
+@pytest.mark.slow
+def test_code_for_keras_on_jax_runs():
+    """Alone, because other code of the page is for Keras on TensorFlow."""
+    pytest.importorskip("jax")
+    blocks = [BLOCK.search((ROOT / "docs/getting_started.md").read_text())[2]]
+    found = BLOCK.findall((ROOT / "docs/loaders.md").read_text())
+    blocks += [block for package, block in found if package == "jax"]
+    script = f"""
+import test_docs
+test_docs.keras.datasets.cifar10.load_data = test_docs.cifar
+{"".join(blocks)}
+batches = list(train.take(2))
+for ours, theirs in zip(on_device(batches), batches, strict=True):
+    assert all(isinstance(part, jax.Array) for part in ours)
+    assert all(map(np.array_equal, ours, theirs))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT / "tests",
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
 
 
 @SAVING
