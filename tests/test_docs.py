@@ -50,15 +50,16 @@ def cifar():
 
 @pytest.fixture
 def names(tmp_path, monkeypatch):
-    """What the first block of First steps defines, and no more: pages import and make the rest."""
+    """The data and the model of First steps, and no more: pages import and make the rest."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(keras.datasets.cifar10, "load_data", cifar)
     fit = keras.Model.fit  # which warns that it does not shuffle a dataset unless told not to
     quiet = {"verbose": 0, "shuffle": False}
     monkeypatch.setattr(keras.Model, "fit", lambda *args, **own: fit(*args, **{**quiet, **own}))
-    names = {"__name__": "__main__"}
-    exec(BLOCK.search((ROOT / "docs/getting_started.md").read_text())[2], names)
-    return names
+    first = {}
+    exec(BLOCK.search((ROOT / "docs/getting_started.md").read_text())[2], first)
+    given = ("of", "images", "labels", "images_val", "labels_val", "model")
+    return {"__name__": "__main__", **{name: first[name] for name in given}}
 
 
 def folders(path):
