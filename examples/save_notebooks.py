@@ -23,7 +23,8 @@ def save(name):
     made = notebook(name)
     nbclient.NotebookClient(made, record_timing=False, timeout=None).execute()
     for cell in made.cells:
-        cell.metadata = {}
+        # The alternative text of a picture, for the handbook, is in the script.
+        cell.metadata = {key: cell.metadata[key] for key in {"mystnb"} & {*cell.metadata}}
         if cell.cell_type == "code":
             # What TensorFlow prints when it starts differs from machine to machine.
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]

@@ -27,6 +27,15 @@ def code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def shortened(notebook):
+    """The notebook with one epoch, in whose few steps TensorFlow would warn of many traces."""
+    imports = code(notebook)[1]
+    imports.source, count = re.subn(r"(?m)^EPOCHS = \d+$", "EPOCHS = 1", imports.source)
+    assert count == 1
+    imports.source += "\nimport logging; logging.getLogger('tensorflow').setLevel('ERROR')"
+    return notebook
+
+
 def shown(cell):
     """What a cell shows: text without numbers, or the kinds of other output and figure sizes."""
     result = []
@@ -75,17 +84,19 @@ def test_a_notebook_alone_has_the_form_of_keras_io(name):
     headings = re.findall("^## (.*)$", text, re.MULTILINE)
     assert headings[:3] == ["Introduction", "Setup", "Data"]
     assert headings[-2:] == ["Conclusion", "References"]
+    lines = [line for cell in code(read(name)) for line in cell.source.splitlines()]
+    assert max(map(len, lines)) < 90
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALONE)
 def test_a_notebook_alone_runs_in_an_empty_folder(name, tmp_path, monkeypatch, tiny_cifar10):
-    monkeypatch.setenv("KERAS_MIXUP_SMOKE", "1")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setenv("TFDS_DATA_DIR", tiny_cifar10)
     if "PYTHONPATH" in os.environ:
         places = os.environ["PYTHONPATH"].split(os.pathsep)
         assert not any(pathlib.Path(place).resolve() == EXAMPLES for place in places)
-    saved, notebook = read(name), read(name)
+    saved, notebook = read(name), shortened(read(name))
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, kernel_name="python3", resources=resources).execute()
     message = f"run `python save_notebooks.py {name}`"
@@ -94,13 +105,11 @@ def test_a_notebook_alone_runs_in_an_empty_folder(name, tmp_path, monkeypatch, t
     assert markdown_shown(notebook) == markdown_shown(saved), message
 
 
-def test_a_notebook_alone_installs_the_package_where_it_is_missing(monkeypatch):
-    ran = []
+@pytest.mark.parametrize("name", ALONE)
+def test_a_notebook_alone_says_what_to_install_where_the_package_is_missing(name, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr("subprocess.run", lambda command, check: ran.append(command))
-    monkeypatch.chdir(EXAMPLES)
-    exec(code(read("tour"))[0].source, {})
-    assert ran[0][1:] == ["-m", "pip", "install", "-q", f"keras_mixup[examples] @ {ROOT.as_uri()}"]
+    with pytest.raises(ImportError, match=r'run `%pip install "..\[examples\]"`; outside of'):
+        exec(code(read(name))[0].source, {})
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.ipynb")))
@@ -111,5 +120,5 @@ def test_a_notebook_is_saved_with_what_its_script_gives(name):
     outputs = [output for cell in code(notebook) for output in cell.outputs]
     kinds = {output.output_type for output in outputs}
     assert "error" not in kinds
-    assert kinds & {"display_data", "execute_result"} or name == "mixing_in_a_model"
+    assert kinds & {"display_data", "execute_result"}
     assert ROOT.as_posix() not in str(notebook)
