@@ -1,10 +1,10 @@
 # %% [markdown]
 # # mixup for image classification
 #
-# **Author:** keras_mixup<br>
+# **Author:** The keras_mixup authors<br>
 # **Date created:** 2026/11/27<br>
-# **Last modified:** 2026/11/27<br>
-# **Description:** Train a network on CIFAR-10 with and without mixup, in a stock `fit`.<br>
+# **Last modified:** 2026/12/01<br>
+# **Description:** Train a small ResNet on CIFAR-10 with and without mixup, in a stock `fit`.<br>
 # **Accelerator:** None
 #
 # ## Introduction
@@ -21,30 +21,24 @@
 # is less sure of itself where it has seen nothing. mixup needs no knowledge of the data, costs
 # little, and leaves the model and its training loop as they are.
 #
-# This example mixes two shuffled streams of CIFAR-10, looks at a batch, and trains the same network
-# with and without mixup. It takes about three minutes of CPU time.
+# This example mixes CIFAR-10, looks at a batch, and trains the same small ResNet with and without
+# mixup. It takes about five minutes of CPU time.
 #
 # ## Setup
+#
+# `keras_mixup` is not on a package index yet: install it from a checkout. In a notebook in its
+# examples folder, run `%pip install "..[examples]"` once.
 
 # %%
-import importlib.util
-import pathlib
-import subprocess
-import sys
+from importlib.util import find_spec
 
-# If the package is missing, it is installed from the checkout that holds this
-# notebook. Elsewhere, put the address of a repository ("git+https://...") or of a
-# wheel here.
-SOURCE = pathlib.Path("..").resolve().as_uri()
-if importlib.util.find_spec("keras_mixup") is None:
-    install = [sys.executable, "-m", "pip", "install", "-q"]
-    subprocess.run([*install, f"keras_mixup[examples] @ {SOURCE}"], check=True)
+if not find_spec("keras_mixup"):
+    raise ImportError(
+        'To install keras_mixup, run `%pip install "..[examples]"`; outside of the '
+        "examples folder of a checkout, replace `..` with the path of a checkout."
+    )
 
 # %%
-import os
-
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # only TensorFlow's errors
-
 import keras
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -54,52 +48,47 @@ from keras import layers
 
 from keras_mixup import metrics, mixup, plot, shuffled_pairs
 
-# TensorFlow warns when one process traces many models.
-tf.get_logger().setLevel("ERROR")
-
-SMOKE = "KERAS_MIXUP_SMOKE" in os.environ  # one epoch, for tests
-EPOCHS = 1 if SMOKE else 20
+EPOCHS = 30
 BATCH = 128
 
 # %% [markdown]
 # ## Data
 #
-# A small network can memorize a tenth of the training images, and half of the test images are
-# enough to see a difference of two percentage points. A dataset from TensorFlow Datasets is used as
-# it is: it yields uint8 images and integer class ids.
+# A small network can memorize a tenth of the training images. The dataset is used as TensorFlow
+# Datasets gives it: it yields uint8 images and integer class ids. It is shuffled, augmented, and
+# batched as without mixup. A fifth of the test images are enough for a curve over the epochs. The
+# pipeline is made of `tf.data`, whichever backend Keras runs on.
 
 # %%
-(train, test), info = tfds.load(
+(train, validation, test), info = tfds.load(
     "cifar10",
-    split=["train[:10%]", "test[:50%]"],
+    split=["train[:10%]", "test[:20%]", "test"],
     as_supervised=True,
     with_info=True,
 )
-train, test = train.cache(), test.batch(500)
 CLASS_NAMES = info.features["label"].names
 
-print(train.element_spec)
+
+def flip(image, label):
+    return tf.image.random_flip_left_right(image, seed=0), label
+
+
+images = train.cache().shuffle(len(train), seed=0).map(flip)
+batches = images.batch(BATCH, drop_remainder=True)
+
+print(*batches.element_spec, sep="\n")
 
 # %% [markdown]
-# ## Two shuffled streams
+# ## Mixing
 #
-# Every example needs a partner. `shuffled_pairs` zips two streams of the dataset, each in its own
-# random order, into elements `(first, second)`.
-
-# %%
-pairs = train.apply(shuffled_pairs(len(train), seed=0))
-
-print(*pairs.element_spec, sep="\n")
-
-# %% [markdown]
-# `mixup` draws λ for each pair from the Beta distribution of TensorFlow Probability and mixes the
-# two. With alpha = 1, the paper's value for CIFAR-10, all shares are equally likely; with a smaller
-# alpha, most examples are nearly unmixed. uint8 images stay uint8, rounded to whole levels, unless
-# `dtype="float32"` is passed. The ids become soft labels.
+# `apply` after `batch` mixes each example with another one of its batch. λ is drawn for each pair.
+# With alpha = 1, the paper's value for CIFAR-10, all shares are equally likely; with a smaller
+# alpha, most examples are nearly unmixed. The ids become soft labels. uint8 images stay uint8,
+# rounded to whole levels, unless `dtype="float32"` is passed.
 
 # %%
 mix = mixup(alpha=1.0, num_classes=10, dtype="float32", seed=0)
-mixed = pairs.batch(BATCH, drop_remainder=True).apply(mix).prefetch(2)
+mixed = batches.apply(mix).prefetch(2)
 
 print(*mixed.element_spec, sep="\n")
 
@@ -107,85 +96,91 @@ print(*mixed.element_spec, sep="\n")
 # Look at a batch before you train on it. Above each image are the shares of its label, which equal
 # the shares of its pixels.
 
-# %%
+# %% mystnb={"image": {"alt": "Nine mixed images of CIFAR-10, each with its shares above"}}
 plot.show_batch(mixed, CLASS_NAMES, max_images=9)
 
 # %% [markdown]
-# ## `apply` and `map`
+# ## Two shuffled streams
 #
-# The two streams read each example twice. The authors of the paper found that partners from the
-# same batch work equally well, and so the usual form is a single stream:
+# If batches are too small to offer a variety of partners, pair each example with one from a second
+# stream of the same dataset, which is shuffled on its own. It reads each example twice. The authors
+# of the paper found that partners from the same batch work equally well, and so the rest of this
+# example uses a single stream.
 
 # %%
-batches = train.shuffle(len(train), seed=0).batch(BATCH, drop_remainder=True)
-applied = batches.apply(mix)
+pairs = train.apply(shuffled_pairs(len(train), seed=0))
+mixed_pairs = pairs.batch(BATCH, drop_remainder=True).apply(mix)
 
-# %% [markdown]
-# In `apply`, the mix numbers the batches, so that each is mixed differently, and the same seed
-# gives the same batches in every run. A pipeline that expects a function can use `map` instead. It
-# is slower, and with a seed, the same batch is always mixed in the same way.
-
-# %%
-mapped = batches.map(mix)
-
-assert applied.element_spec == mapped.element_spec == mixed.element_spec
+assert mixed_pairs.element_spec == mixed.element_spec
 
 # %% [markdown]
 # ## The network
 #
-# Nothing about the network is special, except that its loss must accept soft labels:
-# `categorical_crossentropy`, not the `sparse_` one. `SoftAccuracy` counts the share of the label
-# that belongs to the predicted class.
+# The network is a small pre-activation ResNet ([He et al.,
+# 2016](https://arxiv.org/abs/1603.05027)) with 176,000 weights. Its first convolution halves the
+# resolution, which makes training four times as fast. Nothing about it is special for mixup.
 
 
 # %%
+def conv(filters, size=3, strides=1):
+    return layers.Conv2D(filters, size, strides, padding="same", use_bias=False)
+
+
+def activate(x):
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def residual_block(x, filters, strides):
+    activated = activate(x)
+    shortcut = x
+    if x.shape[-1] != filters:
+        shortcut = conv(filters, size=1, strides=strides)(activated)
+    x = conv(filters, strides=strides)(activated)
+    x = conv(filters)(activate(x))
+    return layers.Add()([shortcut, x])
+
+
 def build():
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((32, 32, 3))])
-    model.add(layers.Rescaling(1 / 127.5, offset=-1))
-    for filters, strides in ((32, 2), (64, 1), (128, 1)):
-        model.add(layers.Conv2D(filters, 3, strides, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
-        model.add(layers.ReLU())
-        if strides == 1:
-            model.add(layers.MaxPooling2D())
-    model.add(layers.Flatten())
-    model.add(layers.Dense(10, activation="softmax"))
-    steps = EPOCHS * (len(train) // BATCH)
-    model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps)),
-        "categorical_crossentropy",
-        metrics=[metrics.SoftAccuracy(name="accuracy")],
-        jit_compile=False,  # on a CPU, compiling takes longer than it saves
-    )
-    return model
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Rescaling(1 / 64, offset=-2)(inputs)
+    x = conv(16, strides=2)(x)
+    for filters, strides in [(16, 1), (16, 1), (32, 2), (32, 1), (64, 2), (64, 1)]:
+        x = residual_block(x, filters, strides)
+    x = layers.GlobalAveragePooling2D()(activate(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
 
 
 # %% [markdown]
 # ## Training
 #
-# The network is trained three times in a stock `fit`: without mixup, and with two values of alpha.
-# The seed and the order of the images are the same. With `alpha=0`, nothing is mixed; the ids only
-# become one-hot labels. The test images get their labels in the same way.
+# The network is trained twice in a stock `fit`, from the same weights and with the same images in
+# the same order.
+#
+# - The loss must accept soft labels: use `categorical_crossentropy`, not the `sparse_` one.
+# - `SoftAccuracy` counts the share of the label that belongs to the predicted class.
+# - With `alpha=0`, nothing is mixed; the ids only become one-hot labels. Validation data get their
+#   labels in this way.
 
 # %%
 unmixed = mixup(alpha=0, num_classes=10)
-methods = {
-    "plain": unmixed,
-    "mixup, alpha 0.2": mixup(alpha=0.2, num_classes=10, dtype="float32", seed=0),
-    "mixup, alpha 1": mix,
-}
 evaluated = {
     "training": train.batch(500).apply(unmixed),
-    "test": test.apply(unmixed).cache(),
+    "test": test.batch(500).apply(unmixed),
 }
+histories, rows = {}, {}
 
-rows, histories = {}, {}
-for name, method in methods.items():
+for name, method in {"plain": unmixed, "mixup": mix}.items():
     model = build()
+    rate = keras.optimizers.schedules.CosineDecay(0.1, EPOCHS * len(batches))
+    model.compile(
+        keras.optimizers.SGD(rate, momentum=0.9, weight_decay=5e-4),
+        "categorical_crossentropy",
+        metrics=[metrics.SoftAccuracy(name="accuracy")],
+    )
     histories[name] = model.fit(
-        pairs.batch(BATCH, drop_remainder=True).apply(method).prefetch(2),
-        validation_data=evaluated["test"],
+        batches.apply(method).prefetch(2),
+        validation_data=validation.batch(500).apply(unmixed),
         epochs=EPOCHS,
         shuffle=False,  # the dataset shuffles; otherwise Keras warns that it cannot
         verbose=0,
@@ -198,15 +193,15 @@ for name, method in methods.items():
 # %% [markdown]
 # ## Results
 #
-# All images are unmixed here, including those of the training set. The loss is the negative
-# log-likelihood in nats, after the last epoch.
+# The table is about unmixed images: the 5,000 training images, without flips, and all 10,000 test
+# images. The loss is the negative log-likelihood in nats, after the last epoch.
 
 # %%
 print(pd.DataFrame.from_dict(rows, "index").round(2).to_string())
 
-# %%
+# %% mystnb={"image": {"alt": "Test loss and test accuracy over the epochs, plain and with mixup"}}
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-colors = ["#D55E00", "#0072B2", "#009E73"]  # distinct for color-blind readers too
+colors = ["#D55E00", "#0072B2"]  # distinct for color-blind readers too
 for (name, history), color in zip(histories.items(), colors):
     epochs = [epoch + 1 for epoch in history.epoch]
     accuracy = [100 * value for value in history.history["val_accuracy"]]
@@ -218,28 +213,32 @@ axes[1].legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# After the first epochs, the test loss of plain training rises while its accuracy still creeps up:
-# the network memorizes its images, and is too sure of itself on new ones. With mixup, the loss
-# keeps falling, and it is lower at the end, the more so with the larger alpha.
+# Plain training gets nearly all training images right, and its test loss stops falling after about
+# ten epochs: the network memorizes its images, and is too sure of itself on new ones. With mixup,
+# the training images are fitted less closely, the test loss keeps falling, and the test accuracy
+# ends 3.7 percentage points higher. With 10,000 images, the standard error of an accuracy is 0.5
+# points.
 #
-# The accuracy is not higher. With 5,000 test images, its standard error is 0.7 percentage points,
-# and another seed changes it by about as much. A network this small, trained for minutes, has
-# little to gain. The pre-activation ResNet-18 of the paper is a hundred times as large, sees all
-# images for 200 epochs, and ends 1.4 percentage points ahead with mixup.
+# The saved output is that of a copy of CIFAR-10 whose images were recompressed as JPEG.
 #
 # ## Conclusion
 #
-# mixup is one line in a `tf.data` pipeline: `apply(mixup(...))` after `batch`, on one stream or on
-# two that are zipped. The model, its optimizer and `fit` stay as they are; only the loss must
-# accept soft labels.
+# mixup is one line in a `tf.data` pipeline; the model, its optimizer and `fit` stay as they are,
+# and only the loss must accept soft labels. Here, it helps a network that can memorize its training
+# images, in accuracy and even more in loss.
 #
-# Try a few values of alpha: large ones for networks that overfit, or for labels that are partly
-# wrong, and small ones for networks that do not. Measure the loss as well as the accuracy.
+# This is one seed of a network that trains in minutes. The [longer form](images.ipynb) of this
+# example trains at full resolution with three seeds, and the test error falls from 36.7 to 33.8 %.
+# The gain depends on the network: that of the example on [Manifold Mixup](mixing_in_a_model.ipynb)
+# gains less accuracy, about 1.5 points. The [card of mixup](../docs/methods/mixup.md) says when to
+# use it, and [first steps](../docs/getting_started.md#choosing-alpha) how to choose alpha.
 #
 # ## References
 #
 # - Zhang, Cisse, Dauphin, Lopez-Paz, [mixup: Beyond Empirical Risk
 #   Minimization](https://arxiv.org/abs/1710.09412), 2017
+# - He, Zhang, Ren, Sun, [Identity Mappings in Deep Residual
+#   Networks](https://arxiv.org/abs/1603.05027), 2016
 # - Thulasidasan, Chennupati, Bilmes, Bhattacharya, Michalak, [On Mixup Training: Improved
 #   Calibration and Predictive Uncertainty for Deep Neural
 #   Networks](https://arxiv.org/abs/1905.11001), 2019
