@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Manifold Mixup: mixing inside a model
 #
-# **Author:** keras_mixup<br>
+# **Author:** The keras_mixup authors<br>
 # **Date created:** 2026/11/27<br>
-# **Last modified:** 2026/11/27<br>
+# **Last modified:** 2026/12/01<br>
 # **Description:** Mix the outputs of a layer, and move mixing to the device.<br>
 # **Accelerator:** None
 #
@@ -21,48 +21,42 @@
 # partners and the layer in its training step, and mixes, in a stock `fit`.
 #
 # This example compares plain training, mixup and Manifold Mixup on small images of CIFAR-10. It
-# takes about two minutes of CPU time.
+# takes about three minutes of CPU time.
 #
 # ## Setup
+#
+# `keras_mixup` is not on a package index yet: install it from a checkout. In a notebook in its
+# examples folder, run `%pip install "..[examples]"` once.
 
 # %%
-import importlib.util
-import pathlib
-import subprocess
-import sys
+from importlib.util import find_spec
 
-# If the package is missing, it is installed from the checkout that holds this
-# notebook. Elsewhere, put the address of a repository ("git+https://...") or of a
-# wheel here.
-SOURCE = pathlib.Path("..").resolve().as_uri()
-if importlib.util.find_spec("keras_mixup") is None:
-    install = [sys.executable, "-m", "pip", "install", "-q"]
-    subprocess.run([*install, f"keras_mixup[examples] @ {SOURCE}"], check=True)
+if not find_spec("keras_mixup"):
+    raise ImportError(
+        'To install keras_mixup, run `%pip install "..[examples]"`; outside of the '
+        "examples folder of a checkout, replace `..` with the path of a checkout."
+    )
 
 # %%
-import os
-
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # only TensorFlow's errors
-
 import keras
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from keras import layers
+from sklearn.datasets import load_sample_image
 
 from keras_mixup import manifold_mixup, metrics, mixup
 
-# TensorFlow warns when one process traces many models.
-tf.get_logger().setLevel("ERROR")
-
-SMOKE = "KERAS_MIXUP_SMOKE" in os.environ  # one epoch, for tests
-EPOCHS = 1 if SMOKE else 30
+EPOCHS = 30
 BATCH = 128
 
 # %% [markdown]
 # ## Data
 #
 # The images are scaled down to 16 x 16 pixels, so that a CPU can train three networks in minutes.
+# The pipeline is made of `tf.data`, whichever backend Keras runs on.
 
 
 # %%
@@ -70,9 +64,8 @@ def reduce(image, label):
     return tf.cast(tf.image.resize(image, (16, 16), "area"), "uint8"), label
 
 
-splits = ["train[:10%]", "test[:50%]"]
+splits = ["train[:10%]", "test"]
 train, test = tfds.load("cifar10", split=splits, as_supervised=True)
-steps = len(train) // BATCH
 train = train.map(reduce).cache().shuffle(len(train), seed=0)
 train = train.batch(BATCH, drop_remainder=True)
 test = test.map(reduce).batch(500)
@@ -89,14 +82,14 @@ print(*train.element_spec, sep="\n")
 # %%
 def build():
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((16, 16, 3))
-    x = layers.Rescaling(1 / 127.5, -1)(inputs)
+    inputs = keras.Input((None, None, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     for stage, filters in enumerate((32, 64, 128), start=1):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D(name=f"stage{stage}")(x)
-    x = layers.Flatten()(x)
+    x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
 
 
@@ -118,7 +111,29 @@ wrapped = manifold.wrap(model)
 # %%
 for step in range(3):
     layer, plan = wrapped.draw_plan(batch_size=4, step=step)
-    print(layer, plan.partner, plan.lam.round(3))
+    print(f"{layer}: partners {plan.partner}, λ {plan.lam.round(2)}")
+
+# %% [markdown]
+# The picture shows the three places from left to right, in the order in which the network computes
+# them: two photographs, and the outputs of the two stages for them, averaged over their channels.
+# In each step of the training, one of the three columns is drawn. The network computes both
+# examples up to this column, blends them there, and computes only the blend (below) from there on.
+
+# %% mystnb={"image": {"alt": "A temple, a flower, and their blend, at three places"}}
+names = ("china.jpg", "flower.jpg")
+photos = [load_sample_image(name)[:400, 100:500] for name in names]
+outputs = [model.input, *(model.get_layer(name).output for name in places[1:])]
+features = keras.Model(model.input, outputs).predict(np.stack(photos), verbose=0)
+
+figure, axes = plt.subplots(3, 3, figsize=(7, 7.4), layout="constrained")
+for column, place, (first, second) in zip(axes.T, places, features):
+    column[0].set_title(f'"{place}"')
+    for axis, values in zip(column, (first, second, 0.5 * first + 0.5 * second)):
+        axis.imshow(values / 255 if place == "input" else values.mean(-1), cmap="magma")
+        axis.set(xticks=[], yticks=[])
+for axis, label in zip(axes[:, 0], ("$h(x_i)$", "$h(x_j)$", "blend, λ = 0.5")):
+    axis.set_ylabel(label)
+plt.show()
 
 # %% [markdown]
 # ## Training
@@ -138,12 +153,11 @@ rows = {}
 for name, method in methods.items():
     model = build()
     trained = manifold.wrap(model) if method is manifold else model
-    rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * steps)
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(train))
     trained.compile(
         keras.optimizers.Adam(rate),
         "categorical_crossentropy",  # accepts soft labels
         metrics=[metrics.SoftAccuracy(name="accuracy")],
-        jit_compile=False,  # on a CPU, compiling takes longer than it saves
     )
     trained.fit(
         (train if method is manifold else train.apply(method)).prefetch(2),
@@ -166,6 +180,12 @@ for name, method in methods.items():
 print(pd.DataFrame.from_dict(rows, "index").round(2).to_string())
 
 # %% [markdown]
+# Plain training memorizes its images and is too sure of itself on new ones. Both kinds of mixup
+# lower the test loss, and their accuracies are 1.5 and 1.3 percentage points higher. With 10,000
+# test images, the standard error of an accuracy is 0.5 points.
+#
+# The saved output is that of a copy of CIFAR-10 whose images were recompressed as JPEG.
+#
 # ## The trained model
 #
 # `model` was trained with Manifold Mixup and is still an ordinary Keras model: save it with
@@ -182,26 +202,25 @@ assert "keras_mixup" not in model.to_json()
 # of class ids, which are also used for validation.
 
 # %%
-x, y = next(iter(test.unbatch().batch(256)))
+x, y = next(test.as_numpy_iterator())
 on_device = mixup(alpha=1.0, num_classes=10, seed=0).wrap(build())
-on_device.compile("adam", "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
-history = on_device.fit(x.numpy(), y.numpy(), validation_data=(x.numpy(), y.numpy()), verbose=0)
+on_device.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+history = on_device.fit(x, y, validation_data=(x, y), verbose=0)
 
-print("sent:", x.dtype.name)
+print("sent:", x.dtype)
 print("logs:", *history.history)
 
 # %% [markdown]
 # ## Conclusion
 #
-# The accuracies of the three networks are within about a percentage point of each other, and with
-# 5,000 test images, their standard error is 0.7 points. The difference is in the loss: plain
-# training memorizes its images and is too sure of itself on new ones, and with both kinds of mixup
-# the network is far less so. This small experiment cannot decide between the two; in the paper,
-# after 1,200 epochs, Manifold Mixup is ahead.
+# Mixing inside the model takes one call of `wrap`. Here, mixup and Manifold Mixup lower the test
+# loss alike, and the gain in accuracy is small. This experiment, with one seed, cannot tell the two
+# apart; in the paper, after 1,200 epochs, Manifold Mixup is ahead.
 #
-# Use Manifold Mixup where the input cannot be mixed, as with text, or where you can afford to
-# compare it with mixup. Use `wrap` where the data do not come
-# from `tf.data`, or where the pipeline or the transfer to the accelerator is the bottleneck.
+# Use Manifold Mixup where the input cannot be mixed, as with [text](text.ipynb), or where you can
+# afford to compare it with mixup. Use `wrap` where the data do not come from `tf.data`, or where
+# the pipeline or the transfer to the accelerator is the bottleneck. The [card of Manifold
+# Mixup](../docs/methods/manifold_mixup.md) covers models of your own class, masks and costs.
 #
 # ## References
 #
