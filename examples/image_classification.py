@@ -118,7 +118,7 @@ assert mixed_pairs.element_spec == mixed.element_spec
 #
 # The network is a small pre-activation ResNet ([He et al.,
 # 2016](https://arxiv.org/abs/1603.05027)) with 176,000 weights. Its first convolution halves the
-# resolution, which makes training four times as fast. Nothing about it is special for mixup.
+# resolution, which saves three quarters of the arithmetic. Nothing about it is special for mixup.
 
 
 # %%
