@@ -12,10 +12,12 @@
 # CutMix ([Yun et al., 2019](https://arxiv.org/abs/1905.04899)) replaces a box of an image with the
 # same box of another image. The label is mixed in proportion to the pixels:
 #
-# ```text
-# x~ = (1 - M) x_i + M x_j
-# y~ = s y_i + (1 - s) y_j,    s = 1 - (pixels of M) / (H W)
-# ```
+# $$
+# \begin{split}
+# \tilde{x} &= (1 - M)\, x_i + M x_j \\
+# \tilde{y} &= s\, y_i + (1 - s)\, y_j, \qquad s = 1 - \frac{\text{pixels of } M}{H W}
+# \end{split}
+# $$
 #
 # Unlike with mixup, each pixel of the result comes from a real image. Many recipes use both, and
 # draw one of them for each batch or for each image.

@@ -12,10 +12,12 @@
 # mixup ([Zhang et al., 2017](https://arxiv.org/abs/1710.09412)) trains a network on mixtures of two
 # examples, whose labels are mixed in the same way:
 #
-# ```text
-# x~ = λ x_i + (1 - λ) x_j
-# y~ = λ y_i + (1 - λ) y_j,    λ ~ Beta(alpha, alpha)
-# ```
+# $$
+# \begin{split}
+# \tilde{x} &= \lambda x_i + (1 - \lambda)\, x_j \\
+# \tilde{y} &= \lambda y_i + (1 - \lambda)\, y_j, \qquad \lambda \sim \mathrm{Beta}(\alpha, \alpha)
+# \end{split}
+# $$
 #
 # The network is asked to be linear between its training examples. It then memorizes them less, and
 # is less sure of itself where it has seen nothing. mixup needs no knowledge of the data, costs

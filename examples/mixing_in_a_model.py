@@ -12,13 +12,15 @@
 # Manifold Mixup ([Verma et al., 2019](https://arxiv.org/abs/1806.05236)) mixes the outputs of a
 # layer, drawn at random for each batch, instead of the inputs:
 #
-# ```text
-# h_k~ = λ h_k(x_i) + (1 - λ) h_k(x_j)
-# y~   = λ y_i + (1 - λ) y_j,    λ ~ Beta(alpha, alpha)
-# ```
+# $$
+# \begin{split}
+# \tilde{h}_k &= \lambda h_k(x_i) + (1 - \lambda)\, h_k(x_j) \\
+# \tilde{y} &= \lambda y_i + (1 - \lambda)\, y_j, \qquad \lambda \sim \mathrm{Beta}(\alpha, \alpha)
+# \end{split}
+# $$
 #
-# The layers after layer k continue with `h_k~`. A model that is wrapped around yours draws λ, the
-# partners and the layer in its training step, and mixes, in a stock `fit`.
+# The layers after layer $k$ continue with $\tilde{h}_k$. A model that is wrapped around yours draws
+# λ, the partners and the layer in its training step, and mixes, in a stock `fit`.
 #
 # This example compares plain training, mixup and Manifold Mixup on small images of CIFAR-10. It
 # takes about three minutes of CPU time.
