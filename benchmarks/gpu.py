@@ -1,213 +1,333 @@
 """The cost of mixing in a training step of a large network on a fast device.
 
-    KERAS_BACKEND=jax python benchmarks/gpu.py --seconds 180 --csv gpu.csv
+    KERAS_BACKEND=jax python benchmarks/gpu.py --csv gpu.csv       # all four, 490 seconds
+    KERAS_BACKEND=jax python benchmarks/gpu.py e1 --seconds 100 --csv gpu.csv
+    python benchmarks/gpu.py --show gpu.csv                        # the tables, from the rows
+    python benchmarks/gpu.py --rehearse                            # tiny, on a CPU
 
-A network from `keras.applications` trains with a stock `fit` on uint8 images held in memory, and
-scales them itself. Seven pipelines take turns: no mixing, as uint8 and as float32; `mixup`, which
-returns float32 by default, as uint8, and in the model; `cutmix`; and `keras.layers.MixUp`. In each
-round, each of them trains for a few epochs; the first is a warm-up. The figures are medians over
-the rounds of the time of a step, of its ratio to the step without mixing in the same round, and of
-its CPU time. *Pipeline alone* is the time of a batch without training. MB are those of a batch as
-it is sent to the device, including the labels.
+A network from `keras.applications` scales uint8 images itself. The four experiments:
 
-A second table times `train_on_batch` with a batch that is already on the device: no pipeline and
-nothing to send, but each call waits for the device, so its times are longer than those of `fit`.
+e1  The cost in the step: a batch that stays on the device, and 50 steps in one compiled loop (on
+    PyTorch, in a Python loop), without mixing and mixed in the model, in the order ABBA.
+e2  The cost in a stock `fit`: no mixing, mixup as uint8, in the model, and as float32, in blocks of
+    40 steps, of which the first 5 are dropped, in an order drawn anew in each round.
+e3  Where the time of float32 goes, one change at a time: a stock `fit`; batches that are put on the
+    device without a copy by Keras; the same in a thread; images as bfloat16.
+e4  Whether uint8 stays cheap when a batch grows: a stock `fit`, and batches put on the device.
 
-The script stops starting rounds when the time is nearly up. Each measurement is a row of the CSV
-file, written as it comes. It runs on any Keras backend.
+Each measurement is a row of the CSV file, written as it comes. An experiment stops when its seconds
+are over. Ratios are geometric means over the rounds, with a 95 % interval: a bootstrap over rounds.
+*Equal within 1 %* is decided by two one-sided t-tests, each at a level of 5 %.
 """
 
 import argparse
 import csv
+import gc
+import itertools
 import os
-import statistics
+import queue
+import threading
 import time
-from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
-from in_model import device, size, spread
+from in_model import device
+from scipy import stats
 
-from keras_mixup import cutmix, mixup
+from keras_mixup import mixup
 
-CLASSES = 1000
-PLAIN, MIXED, IN_MODEL = "no mixing", "mixup", "mixup, in the model"
-DIFFERENT = (PLAIN, MIXED, IN_MODEL)  # in what the device computes, or on which dtype
-
-
-def contenders():
-    """`{name: (transformation of the dataset, whether it wraps the model)}`."""
-    settings = {"num_classes": CLASSES, "seed": 0}
-    layer = keras.layers.MixUp(alpha=1.0, dtype="float32")  # in bfloat16, it fails in tf.data
-
-    def mix(x, y):
-        mixed = layer({"images": tf.cast(x, "float32"), "labels": tf.one_hot(y, CLASSES)})
-        return mixed["images"], mixed["labels"]
-
-    def keras_layer(data):
-        return data.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
-
-    return {
-        PLAIN: (mixup(0, dtype="uint8", **settings), False),
-        MIXED: (mixup(1.0, **settings), False),
-        IN_MODEL: (mixup(1.0, **settings), True),
-        "mixup, uint8": (mixup(1.0, dtype="uint8", **settings), False),
-        "cutmix": (cutmix(1.0, **settings), False),
-        "no mixing, float32": (mixup(0, **settings), False),
-        "keras.layers.MixUp": (keras_layer, False),
-    }
+CLASSES, BACKEND = 1000, keras.backend.backend()
+SECONDS = {"e1": 100, "e2": 240, "e3": 90, "e4": 60}
+SETTINGS = {"num_classes": CLASSES, "seed": 0}
+MARGIN = np.log(1.01)
 
 
-def network(name, side):
+def network(args):
     """A network that scales its inputs itself, so that they can be sent as uint8."""
-    inputs = keras.Input((side, side, 3))
+    inputs = keras.Input((args.side, args.side, 3))
     x = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
-    body = getattr(keras.applications, name)(input_tensor=x, weights=None, classes=CLASSES)
-    return keras.Model(inputs, body.output)
+    if args.rehearse:
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, 8)(x))
+        return keras.Model(inputs, keras.layers.Dense(CLASSES, "softmax", dtype="float32")(x))
+    body = getattr(keras.applications, args.model)(
+        input_tensor=x, weights=None, classes=CLASSES, classifier_activation=None
+    )
+    outputs = keras.layers.Activation("softmax", dtype="float32")(body.output)
+    return keras.Model(inputs, outputs)
+
+
+def compiled(model):
+    model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), "categorical_crossentropy")
+    return model
+
+
+def images(args, batch):
+    """An endless dataset of batches of uint8 images and class ids."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (4 * batch, args.side, args.side, 3), "uint8")
+    data = tf.data.Dataset.from_tensor_slices((x, rng.integers(0, CLASSES, len(x))))
+    return data.repeat().batch(batch)
+
+
+# ---------------------------------------------------------------- in the step
+
+
+def looped(model, x, y, steps):
+    """A function that trains `steps` times on one batch on the device, and waits for the end."""
+    model.train_on_batch(x, y)  # builds the optimizer and the metrics
+    if BACKEND == "jax":
+        import jax
+
+        names = ("trainable_variables", "non_trainable_variables", "metrics_variables")
+        first, second, metrics = ([v.value for v in getattr(model, name)] for name in names)
+        optimizer = [v.value for v in model.optimizer.variables]
+        state = [first, second, optimizer, metrics]
+
+        @jax.jit
+        def run(state, data):
+            return jax.lax.fori_loop(
+                0, steps, lambda _, state: list(model.train_step(tuple(state), data)[1]), state
+            )
+
+        def call():
+            nonlocal state
+            state = jax.block_until_ready(run(state, (x, y)))
+
+        return call
+
+    def train():
+        for _ in range(steps) if BACKEND == "torch" else tf.range(steps):
+            model.train_step((x, y))
+
+    function = train if BACKEND == "torch" else tf.function(train, jit_compile=True)
+
+    def call():
+        function()
+        keras.ops.convert_to_numpy(model.optimizer.iterations)  # waits for the device
+
+    return call
+
+
+def e1(args, write, left):
+    steps = 2 if args.rehearse else 50
+    x, y = next(iter(images(args, args.batch)))
+    x, y = (keras.ops.convert_to_tensor(part.numpy()) for part in (x, tf.one_hot(y, CLASSES)))
+    mix = mixup(1.0, **{**SETTINGS, "num_classes": None})
+    runs = {
+        "no mixing": looped(compiled(network(args)), x, y, steps),
+        "mixup, in the model": looped(compiled(mix.wrap(network(args))), x, y, steps),
+    }
+    for call in runs.values():  # compiles
+        call()
+    for round_ in itertools.count():
+        for name in list(runs)[:: 1 if round_ % 2 else -1]:
+            start = time.perf_counter()
+            runs[name]()
+            write(name, round_, 1000 * (time.perf_counter() - start) / steps)
+        if left() < 0 or round_ == args.rounds:
+            return
+
+
+# ---------------------------------------------------------------- in `fit`
 
 
 class Clock(keras.callbacks.Callback):
-    """The time and the CPU time of each epoch, which ends when the device has finished."""
+    """Milliseconds per step of an epoch, from the end of step `first` to that of step `last`."""
 
-    def __init__(self):
+    def __init__(self, first, last):
         super().__init__()
-        self.epochs = []
+        self.first, self.last = first, last
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self._start = time.perf_counter(), time.process_time()
-
-    def on_epoch_end(self, epoch, logs=None):
-        float(logs["loss"])  # waits for the device
-        wall, processor = self._start
-        self.epochs.append((time.perf_counter() - wall, time.process_time() - processor))
-
-
-def milliseconds(function, count):
-    """The median time of a call, without the first."""
-    times = []
-    for _ in range(count + 1):
-        start = time.perf_counter()
-        function()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times[1:])
+    def on_train_batch_end(self, batch, logs=None):
+        if batch in (self.first, self.last):
+            float(logs["loss"])  # waits for the device
+            now = time.perf_counter()
+            if batch == self.last:
+                self.ms = 1000 * (now - self.start) / (self.last - self.first)
+            self.start = now
 
 
-def copy_rate(x):
-    """GB/s from the host to the device, the best of five tries."""
-    rates = []
-    for _ in range(6):  # the first is a warm-up
-        start = time.perf_counter()
-        for _ in range(10):
-            last = keras.ops.convert_to_tensor(x)
-        keras.ops.convert_to_numpy(last[0, 0, 0, 0])  # waits for the device
-        rates.append(10 * x.nbytes / (time.perf_counter() - start) / 1e9)
-    return max(rates[1:])
+def on_device(data):
+    """The batches of a dataset, put on the device without the copy that Keras makes on JAX."""
+    if BACKEND == "jax":
+        import jax
+
+        put = jax.device_put
+    else:
+        put = keras.ops.convert_to_tensor
+    for batch in data:
+        yield tuple(put(np.asarray(part)) for part in batch)
+
+
+def in_thread(batches):
+    """The same batches, made in a thread, two ahead."""
+    ready, stopped = queue.Queue(2), threading.Event()
+
+    def work():
+        for batch in batches:
+            ready.put(batch)
+            if stopped.is_set():
+                return
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while True:
+            yield ready.get()
+    finally:
+        stopped.set()
+        while not ready.empty():
+            ready.get()
+
+
+def timed(args, write, left, contenders):
+    """Trains the contenders, `{name: (model, function that makes batches)}`, in turns."""
+    steps, dropped = (4, 1) if args.rehearse else (40, 5)
+
+    def fit(name):
+        model, feed = contenders[name]
+        clock, batches = Clock(dropped - 1, steps - 1), feed()
+        options = {"steps_per_epoch": steps, "shuffle": False, "verbose": 0}
+        model.fit(batches, callbacks=[clock], **options)
+        return clock.ms
+
+    for name in contenders:  # compiles
+        fit(name)
+    rng = np.random.default_rng(0)
+    for round_ in range(args.rounds):
+        for name in rng.permutation(list(contenders)):
+            write(str(name), round_, fit(name))
+        if left() < 0:
+            return
+
+
+def e2(args, write, left):
+    data, model = images(args, args.batch), network(args)
+    mixed = compiled(mixup(1.0, **SETTINGS).wrap(model))
+    compiled(model)
+
+    def piped(alpha, **options):
+        batches = data.apply(mixup(alpha, **options, **SETTINGS)).prefetch(2)
+        return model, lambda: batches
+
+    contenders = {
+        "no mixing": piped(0),
+        "mixup": piped(1.0),
+        "mixup, in the model": (mixed, lambda: data.prefetch(2)),
+        "mixup, float32": piped(1.0, dtype="float32"),
+    }
+    timed(args, write, left, contenders)
+
+
+def e3(args, write, left):
+    model = compiled(network(args))
+    data = images(args, args.batch).apply(mixup(1.0, dtype="float32", **SETTINGS)).prefetch(2)
+    half = data.map(lambda x, y: (tf.cast(x, tf.bfloat16), y)).prefetch(2)
+    contenders = {
+        "float32, stock": lambda: data,
+        "float32, on the device": lambda: on_device(data),
+        "float32, on the device, in a thread": lambda: in_thread(on_device(data)),
+        "bfloat16, on the device, in a thread": lambda: in_thread(on_device(half)),
+    }
+    timed(args, write, left, {name: (model, feed) for name, feed in contenders.items()})
+
+
+def e4(args, write, left):
+    contenders = {}
+    for batch in (64, 128, 192, 256) if not args.rehearse else (2, 4):
+        model = compiled(network(args))
+        data = images(args, batch).apply(mixup(1.0, **SETTINGS)).prefetch(2)
+        contenders[f"batch {batch}, stock"] = model, lambda data=data: data
+        contenders[f"batch {batch}, on the device"] = model, lambda data=data: on_device(data)
+    timed(args, write, left, contenders)
+
+
+# ---------------------------------------------------------------- the tables
+
+
+def compared(ms, base):
+    """The ratio of paired times, its 95 % interval, and whether it is within 1 % of one."""
+    logs = np.log(np.asarray(ms)) - np.log(np.asarray(base))
+    if len(logs) < 3:
+        return np.exp(logs.mean()), None, None
+    mean = stats.bootstrap((logs,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    above = stats.ttest_1samp(logs, -MARGIN, alternative="greater").pvalue
+    below = stats.ttest_1samp(logs, MARGIN, alternative="less").pvalue
+    return np.exp(logs.mean()), np.exp(mean.confidence_interval), max(above, below) < 0.05
+
+
+def base_of(name, names):
+    """What a contender is compared with: no mixing, or a stock `fit` of the same batches."""
+    stock = f"{name.split(', ')[0]}, stock"
+    return next(base for base in ("no mixing", stock, "float32, stock") if base in names)
+
+
+def table(rows):
+    """The table of one experiment."""
+    times = rows.pivot_table(index="round", columns="contender", values="ms").dropna()
+    names = sorted(times, key=lambda name: (base_of(name, times) != name, name))
+    lines = [f"| {len(times)} rounds | ms per step, median | ratio (95 %) | equal within 1 % |"]
+    lines.append("|---|---:|---:|---|")
+    for name in names:
+        cells, base = [f"{times[name].median():.3f}", "1", ""], base_of(name, names)
+        if name != base:
+            ratio, interval, equal = compared(times[name], times[base])
+            low, high = interval if interval is not None else (np.nan, np.nan)
+            cells[1:] = f"{ratio:.4f} ({low:.4f} to {high:.4f})", "yes" if equal else "not shown"
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main():
-    start = time.monotonic()
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    parser.add_argument("experiments", nargs="*", default=list(SECONDS), help="e1, e2, e3, e4")
     parser.add_argument("--model", default="ResNet50", help="name in keras.applications")
-    parser.add_argument("--batch", type=int, default=128, help="images per batch")
+    parser.add_argument("--batch", type=int, default=128, help="images per batch, but for e4")
     parser.add_argument("--side", type=int, default=224, help="image side in pixels")
     parser.add_argument("--policy", default="mixed_bfloat16", help="dtype policy of Keras")
-    parser.add_argument("--steps", type=int, default=15, help="steps per epoch")
-    parser.add_argument("--epochs", type=int, default=3, help="epochs per round, with the warm-up")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds, at most")
-    parser.add_argument("--seconds", type=float, default=200, help="for everything")
-    parser.add_argument("--csv", default=os.devnull, help="write each measurement to this file")
+    parser.add_argument("--rounds", type=int, default=60, help="rounds per experiment, at most")
+    parser.add_argument("--seconds", type=float, help="for each experiment, instead of its own")
+    parser.add_argument("--csv", default="gpu.csv", help="file to which measurements are added")
+    parser.add_argument("--show", help="show the tables of this file, and measure nothing")
+    parser.add_argument("--rehearse", action="store_true", help="a tiny network and few steps")
     args = parser.parse_args()
+    if args.rehearse:
+        args.batch, args.side, args.rounds, args.policy = 4, 32, 3, "float32"
+    if not args.show:
+        measure(args)
+    for (backend, card, experiment), rows in pd.read_csv(args.show or args.csv).groupby(
+        ["backend", "device", "experiment"], sort=False
+    ):
+        print(f"\n{experiment}, {backend}, {card}:\n\n{table(rows)}")
 
-    if keras.backend.backend() != "tensorflow":
+
+def measure(args):
+    """Runs the experiments, and adds a row to the file for each measurement."""
+    if BACKEND != "tensorflow":
         tf.config.set_visible_devices([], "GPU")  # it would take most of the memory
     keras.config.set_dtype_policy(args.policy)
-    keras.utils.set_random_seed(0)
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 256, (4 * args.batch, args.side, args.side, 3), "uint8")
-    y = rng.integers(0, CLASSES, len(x))
-    data = tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(args.batch)
-    plain = network(args.model, args.side)
-    Path(args.csv).write_text("contender,what,round,epoch,ms,cpu_ms\n")
+    if not Path(args.csv).exists():
+        Path(args.csv).write_text("backend,device,experiment,contender,round,ms\n")
+    for experiment in args.experiments:
+        keras.utils.set_random_seed(0)
+        end = time.monotonic() + (args.seconds or SECONDS[experiment])
 
-    def write(*columns):
-        with open(args.csv, "a", newline="") as file:
-            csv.writer(file).writerow(columns)
+        def write(contender, round_, ms, experiment=experiment):
+            with open(args.csv, "a", newline="") as file:
+                row = [BACKEND, device(), experiment, contender, round_, f"{ms:.4f}"]
+                csv.writer(file).writerow(row)
 
-    def left():
-        return args.seconds - (time.monotonic() - start)
-
-    def fit(name, epochs):
-        """Milliseconds and CPU milliseconds per step of each epoch: [epochs, 2]."""
-        clock = Clock()
-        options = {"steps_per_epoch": args.steps, "shuffle": False, "verbose": 0}
-        models[name].fit(feeds[name], epochs=epochs, callbacks=[clock], **options)
-        return 1000 * np.array(clock.epochs) / args.steps
-
-    models, feeds, batches, pipeline = {}, {}, {}, {}
-    for name, (mix, wrap) in contenders().items():
-        models[name] = mix.wrap(plain) if wrap else plain
-        if not models[name].compiled:
-            optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
-            models[name].compile(optimizer, "categorical_crossentropy")
-        feeds[name] = (data if wrap else data.apply(mix)).prefetch(2)
-        fit(name, 1)  # compiles
-        iterator = iter(feeds[name])
-        pipeline[name] = milliseconds(partial(next, iterator), 2 * args.steps)
-        batches[name] = next(iterator)
-        write(name, "pipeline", "", "", f"{pipeline[name]:.4f}", "")
-
-    wall = {name: [] for name in models}  # the median step of each round
-    processor = {name: [] for name in models}
-    names, took = list(models), 0.0
-    for round_ in range(args.rounds):
-        if round_ and left() - took < 0.2 * args.seconds:  # which the second table may take
-            break
-        began = left()
-        turn = round_ % len(names)
-        for name in names[turn:] + names[:turn]:
-            counted = fit(name, args.epochs)[1:]
-            for epoch, (ms, cpu) in enumerate(counted, start=1):
-                write(name, "fit", round_, epoch, f"{ms:.4f}", f"{cpu:.4f}")
-            wall[name].append(statistics.median(counted[:, 0]))
-            processor[name].append(statistics.median(counted[:, 1]))
-        took = began - left()
-
-    print(f"{args.model}, {args.batch} x {args.side}x{args.side}x3 uint8, {args.policy},", end=" ")
-    print(f"Keras {keras.__version__} on {keras.backend.backend()}, {device()},", end=" ")
-    print(f"{os.cpu_count()} CPUs, {len(wall[PLAIN])} rounds of", end=" ")
-    print(f"{args.epochs - 1} x {args.steps} steps; to the device: ", end="")
-    print(f"{copy_rate(x[: args.batch].astype('float32')):.1f} GB/s\n")
-    print(
-        "| stock `fit` | ms per step (min to max) | relative to no mixing (min to max) |", end=" "
-    )
-    print("images/s | CPU ms per step | pipeline alone, ms | MB sent |")
-    print("|---|---|---|---|---|---|---|")
-    for name, found in wall.items():
-        columns = [spread(found, 2)]
-        columns.append(spread([one / base for one, base in zip(found, wall[PLAIN])], 3))
-        columns.append(f"{1000 * args.batch / statistics.median(found):,.0f}")
-        columns += [f"{statistics.median(processor[name]):.1f}", f"{pipeline[name]:.2f}"]
-        print(f"| {name} | {' | '.join(columns)} | {size(batches[name]) / 1e6:.1f} |")
-
-    alone = {name: [] for name in DIFFERENT}
-    for _ in range(3):
-        for name, steps in alone.items():
-            if left() > 0:
-                batch = tf.nest.map_structure(lambda leaf: leaf.numpy(), batches[name])
-                batch = tf.nest.map_structure(keras.ops.convert_to_tensor, batch)
-                steps.append(milliseconds(partial(models[name].train_on_batch, *batch), args.steps))
-                write(name, "train_on_batch", "", "", f"{steps[-1]:.4f}", "")
-    print(f"\n| `train_on_batch` | ms, medians of {args.steps} (min to max) |")
-    print("|---|---|")
-    for name, steps in alone.items():
-        print(f"| {name} | {spread(steps, 2) if steps else 'no time left'} |")
+        gc.collect()
+        gc.disable()
+        globals()[experiment](args, write, lambda end=end: end - time.monotonic())
+        gc.enable()
 
 
 if __name__ == "__main__":

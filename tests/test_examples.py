@@ -35,9 +35,6 @@ EXPERIMENTS = [
 ]
 
 
-GPU = ["--epochs", 2, "--rounds", 1, "--policy", "float32", "--csv", "gpu.csv"]
-
-
 def run(script, *arguments, cwd, **environment):
     command = [sys.executable, str(ROOT / script), *map(str, arguments)]
     environment = {**os.environ, **environment}
@@ -120,6 +117,19 @@ def test_differences_are_paired_by_seed(monkeypatch):
     assert "| fmix (2) | -2.0 (-14.7 to +10.7) |" in script.versus_plain(rows)
 
 
+def test_a_step_is_equal_within_one_percent_or_not(monkeypatch):
+    """60 rounds that differ by 1.5 % each; a step that is 0.3 % or 2 % slower is told apart."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    compared = importlib.import_module("gpu").compared
+    rng = np.random.default_rng(0)
+    base = 20 * rng.lognormal(0, 0.2, 60)
+    for ratio, equal in ((1.003, True), (1.02, False)):
+        found, (low, high), decided = compared(base * ratio * rng.lognormal(0, 0.015, 60), base)
+        assert low < found < high
+        assert low < ratio < high
+        assert decided == equal
+
+
 @pytest.mark.slow
 def test_calibration_stands_beside_the_error(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
@@ -161,11 +171,11 @@ def test_the_network_predicts_in_float32_under_every_policy(monkeypatch):
         ("start", ["--builds", 2, "--warm-up", 1, "--kinds", "cast, map", "mixup, apply"]),
         ("in_model", ["--batch", 4, "--side", 8, "--width", 2, "--steps", 1, "--rounds", 1]),
         ("end_to_end", ["--batch", 2, "--side", 32, "--steps", 1, "--rounds", 1]),
-        ("gpu", ["--model", "MobileNet", "--batch", 2, "--side", 32, "--steps", 1, *GPU]),
+        ("gpu", ["--rehearse"]),
     ],
 )
 def test_benchmarks_run(script, arguments, tmp_path):
     result = run(f"benchmarks/{script}.py", *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    units = "ms per batch", "CPU ms", "MiB", "images/s", "µs per batch"
+    units = "ms per batch", "ms per step", "CPU ms", "MiB", "images/s", "µs per batch"
     assert any(unit in result.stdout for unit in units)
