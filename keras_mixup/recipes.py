@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,7 +41,8 @@ __all__ = [  # noqa: RUF022
 
 
 def _recipe(make: Callable[P, R]) -> Callable[P, R]:
-    """`make`, with a clear error for `ds.map(mixup)` where `ds.map(mixup())` was meant."""
+    """`make`, with clear errors for `ds.map(mixup)`, without a call, and for `mixup(0.2, 10)`."""
+    spec = inspect.getfullargspec(make)
 
     @_arguments.entry
     @functools.wraps(make)
@@ -53,6 +55,10 @@ def _recipe(make: Callable[P, R]) -> Callable[P, R]:
                 f"Call it first: ds.apply({name}(...)) or ds.map({name}(...)).",
                 arguments=[type(argument).__name__ for argument in args],
             )
+        if len(args) > len(spec.args):
+            rule = f"`{make.__name__}` takes only `{'` and `'.join(spec.args)}` by position."
+            todo = f"Name the others, as in {spec.kwonlyargs[0]}={args[len(spec.args)]!r}."
+            _arguments.fail(TypeError, rule, todo, arguments=args)
         return make(*args, **kwargs)
 
     return checked
