@@ -145,6 +145,25 @@ def keep_ranges_together(app, doctree):
             text.parent.replace(text, nodes.Text(new))
 
 
+def align_numbers(app, doctree):
+    """Columns of numbers, as in "36.7 (36.5 to 37.0)", are on the right, with their heading.
+
+    The first column names the rows, code holds defaults, and "3.12.0" is of a table of versions.
+    """
+    number = re.compile(r"[+\-\u2212]?\d[\d,]*(\.\d+)?(\s%)?(\s*[(±].*)?")
+    for table in doctree.findall(nodes.table):
+        if re.search(r"\b\d+\.\d+\.\d+\b", table.astext()):
+            continue
+        rows = [row.children for row in table.findall(nodes.row)]
+        body = [row.children for part in table.findall(nodes.tbody) for row in part]
+        for k in range(1, min(map(len, rows))):
+            cells = [row[k] for row in body if row[k].astext()]
+            code = any(True for cell in cells for _ in cell.findall(nodes.literal))
+            if cells and not code and all(number.fullmatch(cell.astext()) for cell in cells):
+                for row in rows:
+                    row[k]["classes"] = ["text-right"]
+
+
 def describe_pictures(app, doctree, page):
     """A picture of a notebook has the title of its section as alternative text."""
     for image in doctree.findall(nodes.image):
@@ -229,4 +248,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", refuse_split_returns, priority=600)
     app.connect("autodoc-process-signature", own_signature)
     app.connect("doctree-read", keep_ranges_together)
+    app.connect("doctree-read", align_numbers)
     app.connect("env-check-consistency", refuse_undocumented_names)
