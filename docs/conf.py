@@ -174,16 +174,21 @@ def describe_pictures(app, doctree, page):
             image.setdefault("alt", section[0].astext())
 
 
+def mathml(equation, display="inline"):
+    """An equation as MathML. The converter takes "is distributed as" for a name, without space."""
+    result = latex2mathml.converter.convert(equation, display=display)
+    return result.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
+
+
 def inline_math(self, node):
     """Mathematics as MathML, which browsers typeset without a script."""
-    self.body.append(latex2mathml.converter.convert(node.astext()))
+    self.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def displayed_math(self, node):
     """An equation on a line of its own."""
-    equation = latex2mathml.converter.convert(node.astext(), display="block")
-    self.body.append(f'<div class="equation">{equation}</div>')
+    self.body.append(f'<div class="equation">{mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 
