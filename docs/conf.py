@@ -193,16 +193,18 @@ def displayed_math(self, node):
 
 
 class Summary(SphinxDirective):
-    """A table of the public classes and functions of a module."""
+    """A table of the public classes and functions of a module, and of further ones if named."""
 
     required_arguments = 1
+    optional_arguments = 2
 
     def run(self):
-        (name,) = self.arguments
+        name, *further = self.arguments
         module = importlib.import_module(name)
         home = "keras_mixup" if name.endswith(REEXPORTED) else name
         others = [] if home != name else [n for m in REEXPORTED for n in names_of(m)]
         names = [n for n in module.__all__ if callable(getattr(module, n)) and n not in others]
+        names += further
         lines = [".. autosummary::", "   :nosignatures:", "", *(f"   {home}.{n}" for n in names)]
         return self.parse_text_to_nodes("\n".join(lines))
 
