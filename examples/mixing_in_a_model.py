@@ -133,7 +133,7 @@ for column, place, (first, second) in zip(axes.T, places, features):
     for axis, values in zip(column, (first, second, 0.5 * first + 0.5 * second)):
         axis.imshow(values / 255 if place == "input" else values.mean(-1), cmap="magma")
         axis.set(xticks=[], yticks=[])
-for axis, label in zip(axes[:, 0], ("$h(x_i)$", "$h(x_j)$", "blend, λ = 0.5")):
+for axis, label in zip(axes[:, 0], ("h(xᵢ)", "h(xⱼ)", "blend, λ = 0.5")):
     axis.set_ylabel(label)
 plt.show()
 
