@@ -275,6 +275,7 @@ experiment.show_picture(figure, "few_labels", args)
 # %% [markdown]
 # ## Conclusion
 #
-# mixup helps a little where labels are very few, and not where the network is pre-trained or has a
-# thousand labels. It lowers the calibration error where plain training is too confident, and raises
-# it where it is not.
+# With 50 labels of the digits, mixup lowers the error by 1 to 2 points, within the range of the
+# seeds; with 1,000 labels, or from scratch with 500 images of CIFAR-10, the error is higher. With a
+# pre-trained network, nothing is gained. It lowers the calibration error where plain training is
+# too confident, and raises it where it is not.

@@ -88,6 +88,6 @@ experiment.show_table(errors_table(runs, f"{len(data.x):,} images"))
 # ## Conclusion
 #
 # With both values of alpha, the test error is lower than that of plain training with every seed, by
-# two to three points on average, and the network is far better calibrated. With 10,000 images, the
-# standard error of a test error is half a point. `in_between.py` and `adversarial.py` look at these
-# models more closely.
+# two to three points on average; the 95 % interval of the difference (paired t) is 1.8 to 3.9
+# points with alpha = 1, and includes zero with alpha = 0.2. The network is far better calibrated.
+# `in_between.py` and `adversarial.py` look at these models more closely.

@@ -262,4 +262,4 @@ experiment.show_picture(draw_errors(), "speech_errors", args)
 #
 # On new takes of known speakers, mixup lowers the error of the deeper network only, as in the
 # paper, but the difference could be chance. On new speakers, it lowers the error of both networks
-# with every seed.
+# with every seed; with three seeds, the 95 % intervals of all these differences include zero.

@@ -126,5 +126,5 @@ experiment.show_picture(figure, "toy_boundary", args)
 # ## Conclusion
 #
 # With mixup, the boundary becomes a slope, as in the paper: the network is unsure on a larger part
-# of the plane, and changes its prediction evenly from one circle to the other. The gradients
-# between the classes are smaller, and so are those at the examples.
+# of the plane, and changes its prediction evenly from one circle to the other. Between the classes,
+# the gradients are smaller; at the examples themselves, they are larger.
