@@ -3,6 +3,7 @@
 import importlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -117,17 +118,21 @@ def test_differences_are_paired_by_seed(monkeypatch):
     assert "| fmix (2) | -2.0 (-14.7 to +10.7) |" in script.versus_plain(rows)
 
 
-def test_a_step_is_equal_within_one_percent_or_not(monkeypatch):
-    """60 rounds that differ by 1.5 % each; a step that is 0.3 % or 2 % slower is told apart."""
+def test_rows_of_known_ratios_are_told_apart(monkeypatch, tmp_path, capsys):
+    """60 whole rounds that differ by 1.4 % each: a step that is 0.3 % or 2 % slower."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    compared = importlib.import_module("gpu").compared
-    rng = np.random.default_rng(0)
-    base = 20 * rng.lognormal(0, 0.2, 60)
-    for ratio, equal in ((1.003, True), (1.02, False)):
-        found, (low, high), decided = compared(base * ratio * rng.lognormal(0, 0.015, 60), base)
-        assert low < found < high
-        assert low < ratio < high
-        assert decided == equal
+    gpu, rng, rows = importlib.import_module("gpu"), np.random.default_rng(0), []
+    base, ratios = 20 * rng.lognormal(0, 0.2, 61), {"no mixing": 1, "mixup": 1.003, "fmix": 1.02}
+    for name, ratio in ratios.items():
+        ms = base * ratio * rng.lognormal(0, 0.01, 61)
+        rows += [["jax", "H", "R", "E2", 0, name, *row] for row in enumerate(ms)]
+    pd.DataFrame(rows[1:], columns=gpu.COLUMNS).to_csv(tmp_path / "csv", index=False)
+    gpu.show(tmp_path / "csv")
+    line = r"\| (\w+) \| 60 \| .* \((\S+) to (\S+)\) \| (yes|not shown)"
+    found = {name: row for name, *row in re.findall(line, capsys.readouterr().out)}
+    for name, equal in (("mixup", "yes"), ("fmix", "not shown")):
+        assert float(found[name][0]) < ratios[name] < float(found[name][1])
+        assert found[name][2] == equal
 
 
 @pytest.mark.slow
