@@ -92,7 +92,7 @@ def looped(model, x, y, steps):
     Step k trains on x[k % RESIDENT], not always on the same batch: XLA moves what depends on that
     alone, such as the cast to float, out of the loop, which mixing would prevent.
     """
-    model.train_on_batch(x[0], y[0])  # builds the optimizer and the metrics
+    model.optimizer.build(model.trainable_variables)
     if BACKEND == "jax":
         import jax
 
