@@ -3,6 +3,7 @@
     export KERAS_BACKEND=jax
     python examples/cifar10_paper.py                                        # 200 epochs
     python examples/cifar10_paper.py --policy mixed_bfloat16 --seconds 900
+    python examples/cifar10_paper.py --methods mixup --backup runs          # again, to go on
     python examples/cifar10_paper.py --show docs/cifar10_paper.csv          # trains nothing
 
 A pre-activation ResNet-18 is trained on 50,000 images: plain, with mixup, and with Manifold Mixup.
@@ -10,6 +11,11 @@ The recipe is `PAPER` of `cifar10.py`; with fewer epochs, its schedule is shorte
 With `--seconds`, the epochs are those that fit according to the first two of a trial run. Each
 epoch of each model becomes a row of the table, written as it comes. `--show` prints the results of
 such a table and draws the test error by epoch.
+
+With `--backup`, weights and optimizer are saved after each epoch, and the same command goes on
+where it was killed: rows are added to the table, and runs that have all their rows are skipped. A
+run that goes on sees its images in another random order than one that was never killed. Processes
+that train different methods or seeds side by side can share the table and the folder.
 """
 
 import csv
@@ -52,21 +58,42 @@ class Rows(keras.callbacks.Callback):
             csv.writer(file, lineterminator="\n").writerow(row)
 
 
-def train(method, seed, data, recipe, path):
-    mix = METHODS[method](num_classes=10, seed=seed)
+def train(method, seed, data, recipe, path, backup=None):
+    done = rows_of(path, method, seed)
+    if any(int(row["epochs"]) != recipe.epochs for row in done):
+        raise SystemExit(f"{path} has rows of {method}, seed {seed}, with other --epochs.")
+    if len(done) == recipe.epochs:
+        return
+    folder = Path(backup) / f"{method}-{seed}" if backup else None
+    if done and not folder.exists():
+        raise SystemExit(f"{path} has rows of {method}, seed {seed}, but {folder} is missing.")
+    draws = seed + 1000 * len(done)  # not those of the first epochs again
+    mix = METHODS[method](num_classes=10, seed=draws)
     # The test error of every epoch, not only of those that the paper judges by.
     recipe = recipe._replace(judged_epochs=recipe.epochs)
-    rows = Rows(path, method, seed)
-    fit(data, mix, seed, recipe, wrap=method == "manifold", callbacks=[rows])
+    callbacks = [Rows(path, method, seed)]
+    if backup:
+        callbacks += [keras.callbacks.BackupAndRestore(str(folder), double_checkpoint=True)]
+    fit(data, mix, draws, recipe, wrap=method == "manifold", callbacks=callbacks)
 
 
 def read(path):
     """The runs in a table: {method: [the rows of a run, one per epoch, for each seed]}."""
     runs = {}
     with open(path) as file:
-        for row in csv.DictReader(file):
-            runs.setdefault(row["method"], {}).setdefault(row["seed"], []).append(row)
-    return {method: list(runs[method].values()) for method in METHODS if method in runs}
+        for row in csv.DictReader(file):  # an epoch that was repeated after a kill counts once
+            runs.setdefault(row["method"], {}).setdefault(row["seed"], {})[row["epoch"]] = row
+    return {
+        method: [list(run.values()) for run in runs[method].values()]
+        for method in METHODS
+        if method in runs
+    }
+
+
+def rows_of(path, method, seed):
+    """The rows of one run."""
+    runs = read(path).get(method, [])
+    return next((run for run in runs if run[0]["seed"] == str(seed)), [])
 
 
 def column(rows, name):
@@ -128,8 +155,11 @@ def main():
         seconds=(0.0, "seconds for everything, about; if given, they determine the epochs"),
         policy=("float32", "dtype policy of Keras"),
         table=("cifar10_paper.csv", "file to write the table to"),
+        backup=(None, "folder for backups, from which the same command goes on"),
         show=(None, "table of earlier runs to show, without training"),
     )
+    if args.backup and args.seconds:
+        raise SystemExit("--seconds sets the epochs anew: with --backup, give --epochs.")
     if not args.show:
         if keras.backend.backend() != "tensorflow":
             tf.config.set_visible_devices([], "GPU")  # it would take most of the memory
@@ -138,7 +168,8 @@ def main():
         widths = (4, 8) if args.smoke else PAPER.widths
         recipe = PAPER._replace(epochs=args.epochs, widths=widths)
         header = ",".join(COLUMNS) + "\n"
-        Path(args.table).write_text(header)
+        if not args.backup or not Path(args.table).exists():
+            Path(args.table).write_text(header)
         if args.seconds:
             models = len(args.methods) * len(args.seeds)
             epochs = epochs_within(start + args.seconds, models, data, recipe, args.table)
@@ -146,7 +177,7 @@ def main():
             Path(args.table).write_text(header)  # without the trial run
         for seed in args.seeds:
             for method in args.methods:
-                train(method, seed, data, recipe, args.table)
+                train(method, seed, data, recipe, args.table, args.backup)
     runs = read(args.show or args.table)
     experiment.show_table(results(runs))
     experiment.show_picture(draw(runs), "cifar10_paper", args)
