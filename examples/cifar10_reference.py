@@ -23,8 +23,6 @@ from torch import nn
 from torch.nn import functional
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-
-
 norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)  # as in Keras
 
 
@@ -118,8 +116,8 @@ def train(method, seed, data, recipe, path, policy="float32"):
         model.eval()
         with torch.no_grad(), half:
             logits = torch.cat([model(part.float()) for part in x_test.split(500)])
-        found = torch.stack(losses).mean(), functional.cross_entropy(logits, y_test)
         error = 100 * (logits.argmax(1) != y_test).float().mean()
+        found = torch.stack(losses).mean(), functional.cross_entropy(logits, y_test)
         row = [method, seed, epoch, recipe.epochs, f"{time.perf_counter() - start:.2f}"]
         row += [*(f"{loss:.4f}" for loss in found), f"{error:.2f}"]
         with open(path, "a", newline="") as file:
