@@ -13,6 +13,7 @@ import re
 
 import latex2mathml.converter
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import stringify_signature
@@ -107,9 +108,12 @@ def literal_equations(app, what, name, obj, options, lines):
 
 
 def link_papers(app, what, name, obj, options, lines):
-    """The number of a paper, as in "arXiv:1710.09412", is a link."""
+    """The number of a paper, as in "arXiv:1710.09412", is a link, and so is its repository."""
     paper = re.compile(r"arXiv:(\d+\.\d+)")
-    lines[:] = [paper.sub(r"`\g<0> <https://arxiv.org/abs/\1>`__", line) for line in lines]
+    repository = re.compile(r"github\.com/[\w-]+/[\w-]+")
+    for i, line in enumerate(lines):
+        line = paper.sub(r"`\g<0> <https://arxiv.org/abs/\1>`__", line)
+        lines[i] = repository.sub(r"`\g<0> <https://\g<0>>`__", line)
 
 
 def refuse_split_returns(app, what, name, obj, options, lines):
@@ -125,7 +129,8 @@ def own_signature(app, what, name, obj, options, signature, result):
     """
     if what not in ("class", "function", "method") or not signature:
         return None
-    arguments = inspect.signature(obj.__init__ if what == "class" else obj)
+    own = what == "class" and not issubclass(obj, tuple)  # a named tuple has `__new__` alone
+    arguments = inspect.signature(obj.__init__ if own else obj)
     first, *others = arguments.parameters.values()
     if first.name == "self":
         arguments = arguments.replace(parameters=others)
@@ -162,6 +167,33 @@ def align_numbers(app, doctree):
             if cells and not code and all(number.fullmatch(cell.astext()) for cell in cells):
                 for row in rows:
                     row[k]["classes"] = ["text-right"]
+
+
+def name_classes(app, doctree):
+    """The signature of a method begins with the name of its class, as in "Mix.indexed"."""
+    for signature in doctree.findall(addnodes.desc_signature):
+        name = next(iter(signature.findall(addnodes.desc_name)))
+        if signature.parent["objtype"] == "method" and signature.get("class"):
+            prefix = f"{signature['class']}."
+            name.parent.insert(name.parent.index(name), addnodes.desc_addname(prefix, prefix))
+
+
+def link_names(app, doctree, page):
+    """A link to a page of the API reference whose text is a name leads to that name."""
+    objects = list(app.env.domains.python_domain.get_objects())
+    for link in doctree.findall(nodes.reference):
+        target = link.get("refuri", "")
+        if not link.get("internal") or "#" in target or len(list(link.findall(nodes.literal))) != 1:
+            continue
+        name = link.astext()
+        found = [
+            (app.builder.get_relative_uri(page, document), anchor)
+            for full, _, _, document, anchor, _ in objects
+            if f".{full}".endswith(f".{name}")
+        ]
+        anchors = {anchor for address, anchor in found if address == target}
+        if len(anchors) == 1:
+            link["refuri"] = f"{target}#{anchors.pop()}"
 
 
 def describe_pictures(app, doctree, page):
@@ -251,9 +283,11 @@ def setup(app):
     app.add_directive("summary", Summary)
     app.connect("autodoc-process-docstring", link_papers)
     app.connect("doctree-resolved", describe_pictures)
+    app.connect("doctree-resolved", link_names)
     app.connect("autodoc-process-docstring", literal_equations, priority=400)
     app.connect("autodoc-process-docstring", refuse_split_returns, priority=600)
     app.connect("autodoc-process-signature", own_signature)
+    app.connect("doctree-read", name_classes)
     app.connect("doctree-read", keep_ranges_together)
     app.connect("doctree-read", align_numbers)
     app.connect("env-check-consistency", refuse_undocumented_names)
